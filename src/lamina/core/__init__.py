@@ -1,0 +1,1 @@
+"""The engine: variables, symbolic tensors, graphs, layers, and the way to pure functions."""

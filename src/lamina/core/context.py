@@ -1,0 +1,115 @@
+"""The one ambient record of a call: training flag, weight values, random key, losses.
+
+`core.pure` is the only place that enters it. Outside of a call there is none, and a variable
+stands for its own value.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import jax
+
+    from lamina.core.variable import Variable
+
+
+class Call:
+    """What a pure run of a layer needs to know and collects on its way.
+
+    Attributes:
+        training: whether layers behave as in training.
+        values: value of each variable during the call; assignments change it.
+        key: random key of this call; `next_key` derives those of the layers from it.
+        losses: scalars that layers added with ``add_loss`` or an activity regularizer.
+        metrics: ``(name, value)`` pairs that layers added with ``add_metric``.
+        faults: checks of values that failed or not; see `Fault`.
+        updated: variables that were assigned to.
+    """
+
+    __slots__ = (
+        "_draws",
+        "_token",
+        "faults",
+        "key",
+        "losses",
+        "metrics",
+        "parent",
+        "training",
+        "updated",
+        "values",
+    )
+
+    def __init__(
+        self,
+        training: bool | None = None,
+        values: dict[Variable, Any] | None = None,
+        key: jax.Array | None = None,
+    ) -> None:
+        self.training = training
+        self.values: dict[Variable, Any] = {} if values is None else values
+        self.key = key
+        self.losses: list[tuple[Any, Any]] = []
+        self.metrics: list[tuple[str, Any]] = []
+        self.faults: list[Fault] = []
+        self.updated: dict[Variable, None] = {}
+        self.parent: Call | None = None
+        self._draws: dict[int, int] = {}
+        self._token: Token[Call | None] | None = None
+
+    def next_key(self, seed: int) -> jax.Array:
+        """A new key for a layer: from the call's key, the layer's seed and a count.
+
+        Raises:
+            RuntimeError: the call was made without a key.
+        """
+        import jax
+
+        if self.key is None:
+            raise RuntimeError("A random layer was called in a run that has no random key.")
+        draw = self._draws.get(seed, 0)
+        self._draws[seed] = draw + 1
+        return jax.random.fold_in(jax.random.fold_in(self.key, seed), draw)
+
+    def __enter__(self) -> Call:
+        self.parent = _current.get()
+        self._token = _current.set(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._token is not None
+        _current.reset(self._token)
+
+
+class Fault:
+    """A check of values that only running can decide, such as an index in a table.
+
+    The step carries `row` out of the compiled code; `explain` is called with the row's number
+    and the offending value if there was one.
+
+    Attributes:
+        row: int32 scalar, the first row that failed, or -1.
+        value: float scalar, the value found there.
+        explain: makes the message of the error from row and value.
+    """
+
+    __slots__ = ("explain", "row", "value")
+
+    def __init__(self, row: Any, value: Any, explain: Any) -> None:
+        self.row = row
+        self.value = value
+        self.explain = explain
+
+
+_current: ContextVar[Call | None] = ContextVar("lamina_call", default=None)
+
+current = _current.get
+"""The record of the call that is running, or ``None``."""

@@ -1,0 +1,228 @@
+"""`Variable`: an array with a name, that works wherever an array works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina import config
+from lamina.core import context
+
+if TYPE_CHECKING:
+    from lamina.typing import ArrayLike
+
+
+class Variable:
+    """Hold an array under a name; read it as an array, change it with `assign`.
+
+    It may be passed to any function of ``jax.numpy``, ``jax.nn``, `lamina.ops` and ``K``, and
+    takes part in arithmetic. While a model runs as a pure function it stands for the value of
+    that run. Functions of ``jax.lax`` want ``variable.value``.
+
+    Args:
+        initializer: first value, or a function ``(shape, dtype=) -> array``.
+        shape: shape, when `initializer` is a function.
+        dtype: dtype; by default that of the value, floats as ``floatx``.
+        trainable: whether optimizers change it.
+        name: last part of its path.
+        regularizer: function of the value to a scalar that is added to the loss.
+        constraint: function applied to the value after each update.
+
+    >>> v = Variable(np.ones((2, 3)), name="kernel")
+    >>> (v * 2).sum(), v.shape
+    (Array(12., dtype=float32), (2, 3))
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_value",
+        "constraint",
+        "dtype",
+        "exposed",
+        "initializer",
+        "name",
+        "path",
+        "regularizer",
+        "shape",
+        "sharding",
+        "trainable",
+    )
+
+    def __init__(
+        self,
+        initializer: Any,
+        shape: tuple[int, ...] | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        name: str = "variable",
+        *,
+        regularizer: Callable[[Any], Any] | None = None,
+        constraint: Callable[[Any], Any] | None = None,
+    ) -> None:
+        with jax.ensure_compile_time_eval():
+            if callable(initializer):
+                if shape is None:
+                    raise ValueError(f"Variable {name!r}: an initializer needs a shape.")
+                value = jnp.asarray(initializer(shape, dtype=np.dtype(dtype or config.floatx())))
+            else:
+                value = _as_array(initializer, dtype)
+        self._value: jax.Array = value
+        self.shape: tuple[int, ...] = value.shape
+        self.dtype = value.dtype
+        self.name = name
+        self.path = name
+        self.trainable = trainable
+        self.initializer = initializer if callable(initializer) else None
+        self.regularizer = regularizer
+        self.constraint = constraint
+        self.sharding = None
+        self.exposed = True
+
+    @property
+    def value(self) -> jax.Array:
+        """The array: of the run that is going on, else the variable's own."""
+        call = context.current()
+        if call is not None:
+            found = call.values.get(self)
+            if found is not None:
+                return found
+        # A step must not overwrite memory that somebody outside holds.
+        self.exposed = True
+        return self._value
+
+    def assign(self, value: Any) -> Variable:
+        """Replace the value, keeping shape and dtype.
+
+        Raises:
+            ValueError: the shape differs.
+        """
+        shape = np.shape(value)
+        if shape != self.shape:
+            raise ValueError(
+                f"Variable {self.path!r} has shape {self.shape}, "
+                f"but the value assigned to it has shape {shape}."
+            )
+        new = jnp.asarray(value).astype(self.dtype)
+        call = context.current()
+        if call is not None and self in call.values:
+            call.values[self] = new
+            call.updated[self] = None
+        else:
+            if isinstance(new, jax.core.Tracer):
+                raise ValueError(
+                    f"Variable {self.path!r} was assigned within jax.jit or jax.grad by code that "
+                    "lamina does not run; do it in a layer's call, or return the value instead."
+                )
+            self._value = new
+            self.exposed = True
+        return self
+
+    def assign_add(self, value: Any) -> Variable:
+        """Add to the value."""
+        return self.assign(self.value + jnp.asarray(value).astype(self.dtype))
+
+    def assign_sub(self, value: Any) -> Variable:
+        """Subtract from the value."""
+        return self.assign(self.value - jnp.asarray(value).astype(self.dtype))
+
+    def numpy(self) -> np.ndarray:
+        """A copy of the value as a NumPy array."""
+        return np.array(self.value)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def _keras_shape(self) -> tuple[int, ...]:
+        return self.shape
+
+    def get_shape(self) -> tuple[int, ...]:
+        """The shape, as TensorFlow spelled it."""
+        return self.shape
+
+    def read_value(self) -> jax.Array:
+        """The value, as TensorFlow spelled it."""
+        return self.value
+
+    def __jax_array__(self) -> jax.Array:
+        return self.value
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.value, dtype=dtype)
+
+    def __getattr__(self, attribute: str) -> Any:
+        # The methods of arrays: sum, reshape, astype, T, at...
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        return getattr(self.value, attribute)
+
+    def __getitem__(self, index: Any) -> jax.Array:
+        return self.value[index]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __iter__(self) -> Any:
+        return iter(self.value)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __repr__(self) -> str:
+        return f"<Variable {self.path!r} shape={self.shape} dtype={self.dtype.name}>"
+
+
+def _as_array(value: ArrayLike | Any, dtype: Any) -> jax.Array:
+    """A private copy of the value; floats become ``floatx`` unless a dtype is given."""
+    host = np.asarray(value) if not isinstance(value, jax.Array) else value
+    if dtype is None and jnp.issubdtype(host.dtype, jnp.floating):
+        dtype = config.floatx()
+    return jnp.array(host, dtype=dtype, copy=True)
+
+
+def _binary(name: str) -> Callable[[Variable, Any], Any]:
+    def operate(self: Variable, other: Any) -> Any:
+        if isinstance(other, Variable):
+            other = other.value
+        return getattr(self.value, name)(other)
+
+    operate.__name__ = name
+    return operate
+
+
+def _unary(name: str) -> Callable[[Variable], Any]:
+    def operate(self: Variable) -> Any:
+        return getattr(self.value, name)()
+
+    operate.__name__ = name
+    return operate
+
+
+BINARY = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor")
+COMPARE = ("lt", "le", "gt", "ge")
+UNARY = ("neg", "pos", "abs", "invert")
+
+for _name in (*BINARY, *(f"r{name}" for name in BINARY), *COMPARE):
+    setattr(Variable, f"__{_name}__", _binary(f"__{_name}__"))
+for _name in UNARY:
+    setattr(Variable, f"__{_name}__", _unary(f"__{_name}__"))
+
+# Inside jnp's own jitted functions a variable arrives as the array that it stands for.
+jax.tree_util.register_pytree_node(
+    Variable, lambda variable: ((variable.value,), None), lambda _, children: children[0]
+)

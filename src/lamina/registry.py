@@ -1,0 +1,223 @@
+"""Names to classes and functions and back: a closed set, and what callers add to it.
+
+Nothing is ever imported because a name asks for it. A name resolves in the caller's custom
+objects, then among lamina's own entries of the kind that is looked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from lamina.typing import Config
+
+Entry = TypeVar("Entry")
+
+_entries: dict[str, dict[str, Any]] = {}
+_folded: dict[str, dict[str, Any]] = {}
+_custom: dict[str, Any] = {}
+_packages: dict[Any, str] = {}
+
+
+def _fold(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def register(kind: str, *names: str) -> Callable[[Entry], Entry]:
+    """Enter a class or a function under its own name and the given ones.
+
+    Args:
+        kind: ``"layer"``, ``"activation"``, ``"initializer"``, ``"regularizer"``,
+            ``"constraint"``, ``"loss"``, ``"metric"``, ``"optimizer"`` or ``"schedule"``.
+        names: further names.
+    """
+
+    def enter(entry: Entry) -> Entry:
+        for name in (getattr(entry, "__name__", None), *names):
+            if name is not None:
+                _entries.setdefault(kind, {})[name] = entry
+                _folded.setdefault(kind, {}).setdefault(_fold(name), entry)
+        return entry
+
+    return enter
+
+
+def names(kind: str) -> list[str]:
+    """All names of a kind, sorted."""
+    return sorted(_entries.get(kind, {}))
+
+
+def find(kind: str, name: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The entry of that name, or ``None``.
+
+    The exact spelling is tried first, then one that ignores case and underscores.
+    """
+    for table in (custom_objects or {}, _custom, _entries.get(kind, {})):
+        if name in table:
+            return table[name]
+    return _folded.get(kind, {}).get(_fold(name))
+
+
+def lookup(kind: str, name: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The entry of that name.
+
+    Raises:
+        ValueError: nothing is registered under it; the message has the nearest names.
+    """
+    found = find(kind, name, custom_objects)
+    if found is None:
+        raise ValueError(
+            f"Unknown {kind} {name!r}.{did_you_mean(name, names(kind))} A {kind} of your own is "
+            f"passed as an object, or by name within custom_object_scope({{{name!r}: ...}})."
+        )
+    return found
+
+
+def did_you_mean(name: str, candidates: list[str]) -> str:
+    """A sentence with the nearest of the candidates, or nothing.
+
+    >>> did_you_mean("rleu", ["relu", "tanh"])
+    " Did you mean 'relu'?"
+    """
+    folded = {_fold(candidate): candidate for candidate in reversed(candidates)}
+    close = difflib.get_close_matches(_fold(name), list(folded), n=3, cutoff=0.6)
+    if not close:
+        return ""
+    return f" Did you mean {' or '.join(repr(folded[match]) for match in close)}?"
+
+
+def resolve(
+    kind: str, identifier: Any, custom_objects: Mapping[str, Any] | None = None
+) -> Any:
+    """What a name, a config, a class or an object stands for; classes become instances.
+
+    Args:
+        kind: as in `register`.
+        identifier: a name, ``{"class_name": ..., "config": ...}``, a class or an object.
+        custom_objects: further names.
+
+    Raises:
+        ValueError: an unknown name.
+        TypeError: something that is none of these.
+    """
+    if isinstance(identifier, str):
+        found = lookup(kind, identifier, custom_objects)
+        return found() if inspect.isclass(found) else found
+    if isinstance(identifier, Mapping):
+        return deserialize(kind, identifier, custom_objects)
+    if inspect.isclass(identifier):
+        return identifier()
+    if callable(identifier) or hasattr(identifier, "get_config"):
+        return identifier
+    raise TypeError(
+        f"A {kind} is given as a name, a function, an object or a config, got {identifier!r}."
+    )
+
+
+def serialize(value: Any) -> Any:
+    """The config of an object: a name for a function, else its class and arguments."""
+    if value is None or isinstance(value, str | int | float | bool | Mapping):
+        return value
+    if hasattr(value, "get_config"):
+        return {"class_name": registered_name(type(value)), "config": value.get_config()}
+    if hasattr(value, "__name__"):
+        return registered_name(value)
+    raise TypeError(f"{value!r} has no get_config and no name, so it cannot be written down.")
+
+
+def deserialize(
+    kind: str, config: Mapping[str, Any] | str, custom_objects: Mapping[str, Any] | None = None
+) -> Any:
+    """Make the object that `serialize` described.
+
+    Raises:
+        ValueError: the config is malformed or names something unknown.
+    """
+    if isinstance(config, str):
+        return resolve(kind, config, custom_objects)
+    name, arguments = _described(kind, config)
+    found = lookup(kind, name, custom_objects)
+    if not inspect.isclass(found):
+        return found
+    if not hasattr(found, "from_config"):
+        return found(**arguments)
+    if "custom_objects" in inspect.signature(found.from_config).parameters:  # type: ignore[attr-defined]
+        return found.from_config(arguments, custom_objects=custom_objects)  # type: ignore[attr-defined]
+    return found.from_config(arguments)  # type: ignore[attr-defined]
+
+
+def _described(kind: str, config: Mapping[str, Any]) -> tuple[str, Config]:
+    name = config.get("class_name")
+    if name == "function":  # Keras 3 writes functions so
+        name = config.get("config")
+    if not isinstance(name, str):
+        raise ValueError(f"The config of a {kind} needs a 'class_name', got {dict(config)!r}.")
+    registered = config.get("registered_name")
+    if isinstance(registered, str) and registered in _custom:
+        name = registered
+    arguments = config.get("config")
+    return name, dict(arguments) if isinstance(arguments, Mapping) else {}
+
+
+def registered_name(entry: Any) -> str:
+    """The name under which an entry is written into configs."""
+    return _packages.get(entry, entry.__name__)
+
+
+def register_keras_serializable(
+    package: str = "Custom", name: str | None = None
+) -> Callable[[Entry], Entry]:
+    """Let configs name a class or a function of your own as ``package>name``.
+
+    >>> @register_keras_serializable("docs")
+    ... def triple(x): return 3 * x
+    >>> get_registered_name(triple)
+    'docs>triple'
+    """
+
+    def enter(entry: Entry) -> Entry:
+        full = f"{package}>{name or entry.__name__}"  # type: ignore[attr-defined]
+        _custom[full] = entry
+        _packages[entry] = full
+        return entry
+
+    return enter
+
+
+def get_registered_name(entry: Any) -> str:
+    """The name of an entry in configs: ``package>name`` if it was registered so."""
+    return registered_name(entry)
+
+
+def get_registered_object(name: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The entry that was registered as ``package>name``, or ``None``."""
+    return (custom_objects or {}).get(name) or _custom.get(name)
+
+
+def get_custom_objects() -> dict[str, Any]:
+    """The dictionary of names that you add; write to it to add one."""
+    return _custom
+
+
+@contextmanager
+def custom_object_scope(*scopes: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Add names for as long as the ``with`` block lasts.
+
+    >>> with custom_object_scope({"triple": lambda x: 3 * x}):
+    ...     resolve("activation", "triple")(2)
+    6
+    """
+    before = dict(_custom)
+    for scope in scopes:
+        _custom.update(scope)
+    try:
+        yield _custom
+    finally:
+        _custom.clear()
+        _custom.update(before)
+
+
+CustomObjectScope = custom_object_scope
