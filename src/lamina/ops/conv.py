@@ -1,0 +1,269 @@
+"""Convolutions over one to three spatial axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+from jax import lax
+
+if TYPE_CHECKING:
+    from lamina.typing import Array, CausalPadding, DataFormat, Padding
+
+
+def conv_output_size(
+    size: int | None, window: int, stride: int = 1, dilation: int = 1, *, padding: CausalPadding
+) -> int | None:
+    """Size of a spatial axis after a convolution; None for an unknown size.
+
+    It is below 1 when the window does not fit.
+
+    >>> conv_output_size(28, 3, 2, padding="same"), conv_output_size(28, 3, 2, padding="valid")
+    (14, 13)
+    """
+    if size is None:
+        return None
+    if padding == "valid":
+        size -= (window - 1) * dilation
+    return -(-size // stride)
+
+
+def conv_transpose_output_size(
+    size: int | None,
+    window: int,
+    stride: int = 1,
+    dilation: int = 1,
+    *,
+    padding: Padding,
+    output_padding: int | None = None,
+) -> int | None:
+    """Size of a spatial axis after a transposed convolution; None for an unknown size.
+
+    >>> conv_transpose_output_size(14, 3, 2, padding="same")
+    28
+    """
+    if size is None:
+        return None
+    extent = (window - 1) * dilation + 1
+    if output_padding is not None:
+        trimmed = extent // 2 if padding == "same" else 0
+        return (size - 1) * stride + extent - 2 * trimmed + output_padding
+    if padding == "same":
+        return size * stride
+    return size * stride + max(extent - stride, 0)
+
+
+def window_padding(
+    size: int, window: int, stride: int, dilation: int, padding: CausalPadding
+) -> tuple[int, int]:
+    """Zeros before and after an axis; with ``same`` the odd one comes after (TensorFlow).
+
+    >>> window_padding(5, 4, 1, 1, "same")
+    (1, 2)
+    """
+    extent = (window - 1) * dilation + 1
+    if padding == "valid":
+        return 0, 0
+    if padding == "causal":
+        return extent - 1, 0
+    total = max((-(-size // stride) - 1) * stride + extent - size, 0)
+    return total // 2, total - total // 2
+
+
+def conv(
+    x: Any,
+    kernel: Any,
+    *,
+    strides: Sequence[int],
+    dilation: Sequence[int],
+    padding: CausalPadding,
+    groups: int = 1,
+    data_format: DataFormat = "channels_last",
+) -> Array:
+    """Slide windows of weights over the spatial axes (a cross-correlation).
+
+    Args:
+        x: array of batch, one to three spatial axes, and channels.
+        kernel: array of shape ``(*window, channels // groups, outputs)`` for both formats.
+        strides: step of the window along each spatial axis.
+        dilation: distance of the window's cells along each spatial axis.
+        padding: ``valid`` (none), ``same`` (TensorFlow's rule) or ``causal`` (all before).
+        groups: number of groups of channels that are convolved apart.
+        data_format: where the channels are.
+
+    Raises:
+        ValueError: the window does not fit, or the channels differ.
+
+    >>> x, kernel = jnp.ones((1, 5, 6, 4)), jnp.ones((3, 3, 4, 7))
+    >>> conv(x, kernel, strides=(1, 1), dilation=(1, 1), padding="valid").shape
+    (1, 3, 4, 7)
+    """
+    x, kernel = jnp.asarray(x), jnp.asarray(kernel)
+    axes = _spatial(x, kernel, groups, data_format)
+    pads, limits = [], list(x.shape)
+    for axis, window, stride, step in zip(axes, kernel.shape, strides, dilation, strict=False):
+        size = x.shape[axis]
+        before, after = window_padding(size, window, stride, step, padding)
+        out = conv_output_size(size, window, stride, step, padding=padding)
+        if out is None or out < 1:
+            raise ValueError(
+                f"conv: a window of {window} with dilation {step} does not fit axis {axis} of an "
+                f"input of shape {x.shape}."
+            )
+        pads.append((before, after))
+        # Cells that no window reaches: left in, they would give the gradient of the kernel a
+        # negative padding, which XLA computes wrongly on CPUs.
+        limits[axis] = min(size, (out - 1) * stride + (window - 1) * step + 1 - before)
+    return lax.conv_general_dilated(
+        lax.slice(x, (0,) * x.ndim, limits),
+        kernel,
+        tuple(strides),
+        pads,
+        rhs_dilation=tuple(dilation),
+        dimension_numbers=_dimension_numbers(x.ndim, data_format),
+        feature_group_count=groups,
+    )
+
+
+def _spatial(x: Array, kernel: Array, groups: int, data_format: DataFormat) -> range:
+    if x.ndim != kernel.ndim or not 3 <= x.ndim <= 5:
+        raise ValueError(
+            f"conv: input and kernel must have the same rank, 3 to 5, got shapes {x.shape} and "
+            f"{kernel.shape}."
+        )
+    channels = x.shape[1 if data_format == "channels_first" else -1]
+    if channels != kernel.shape[-2] * groups:
+        raise ValueError(
+            f"conv: a kernel of shape {kernel.shape} in {groups} group(s) wants "
+            f"{kernel.shape[-2] * groups} channels, got an input of shape {x.shape}."
+        )
+    first = 2 if data_format == "channels_first" else 1
+    return range(first, first + x.ndim - 2)
+
+
+def _dimension_numbers(rank: int, data_format: DataFormat) -> tuple[str, str, str]:
+    spatial = "DHW"[5 - rank :]
+    data = f"N{spatial}C" if data_format == "channels_last" else f"NC{spatial}"
+    return data, f"{spatial}IO", data
+
+
+def depthwise_conv(
+    x: Any,
+    kernel: Any,
+    *,
+    strides: Sequence[int],
+    dilation: Sequence[int],
+    padding: CausalPadding,
+    data_format: DataFormat = "channels_last",
+) -> Array:
+    """Convolve each channel by itself with windows of its own.
+
+    Args:
+        x: array of batch, one to three spatial axes, and channels.
+        kernel: array of shape ``(*window, channels, multiplier)``.
+        strides: as for `conv`.
+        dilation: as for `conv`.
+        padding: as for `conv`.
+        data_format: where the channels are.
+
+    Returns:
+        An array with ``channels * multiplier`` channels, those of one input channel together.
+
+    >>> x, kernel = jnp.ones((1, 5, 6, 4)), jnp.ones((3, 3, 4, 2))
+    >>> depthwise_conv(x, kernel, strides=(1, 1), dilation=(1, 1), padding="same").shape
+    (1, 5, 6, 8)
+    """
+    kernel = jnp.asarray(kernel)
+    *window, channels, multiplier = kernel.shape
+    return conv(
+        x,
+        kernel.reshape(*window, 1, channels * multiplier),
+        strides=strides,
+        dilation=dilation,
+        padding=padding,
+        groups=channels,
+        data_format=data_format,
+    )
+
+
+def conv_transpose(
+    x: Any,
+    kernel: Any,
+    *,
+    strides: Sequence[int],
+    dilation: Sequence[int],
+    padding: Padding,
+    output_padding: Sequence[int] | None = None,
+    output_size: Sequence[int] | None = None,
+    data_format: DataFormat = "channels_last",
+) -> Array:
+    """Go back through a convolution: the gradient of `conv` as an operation of its own.
+
+    Args:
+        x: array of batch, one to three spatial axes, and channels.
+        kernel: array of shape ``(*window, outputs, channels)``.
+        strides: factor by which each spatial axis grows.
+        dilation: distance of the window's cells along each spatial axis.
+        padding: that of the convolution which is inverted.
+        output_padding: cells that are added to the least size that fits, for each axis.
+        output_size: sizes of the spatial axes; by default `conv_transpose_output_size`.
+        data_format: where the channels are.
+
+    Raises:
+        ValueError: the channels differ, or no convolution leads back from the output size.
+
+    >>> x, kernel = jnp.ones((1, 5, 6, 4)), jnp.ones((3, 3, 7, 4))
+    >>> conv_transpose(x, kernel, strides=(2, 2), dilation=(1, 1), padding="same").shape
+    (1, 10, 12, 7)
+    """
+    x, kernel = jnp.asarray(x), jnp.asarray(kernel)
+    window = kernel.shape[:-2]
+    turned = jnp.swapaxes(jnp.flip(kernel, range(len(window))), -1, -2)
+    axes = _spatial(x, turned, 1, data_format)
+    pads = []
+    for place, axis in enumerate(axes):
+        size, stride = x.shape[axis], strides[place]
+        arguments = size, window[place], stride, dilation[place]
+        extra = None if output_padding is None else output_padding[place]
+        out = conv_transpose_output_size(*arguments, padding=padding, output_padding=extra)
+        assert out is not None
+        if output_size is not None:
+            out = output_size[place]
+        pads.append(_transpose_padding(*arguments, padding, out))
+    return lax.conv_general_dilated(
+        x,
+        turned,
+        (1,) * len(window),
+        pads,
+        lhs_dilation=tuple(strides),
+        rhs_dilation=tuple(dilation),
+        dimension_numbers=_dimension_numbers(x.ndim, data_format),
+    )
+
+
+def _transpose_padding(
+    size: int, window: int, stride: int, dilation: int, padding: Padding, out: int
+) -> tuple[int, int]:
+    """Zeros before and after the spread input so that the result has the size `out`."""
+    extent = (window - 1) * dilation + 1
+    spread = (size - 1) * stride + 1
+    trimmed = max(spread - 1 + extent - out, 0)
+    before = extent - 1 - trimmed // 2
+    after = out + extent - 1 - spread - before
+    if (padding == "valid" and trimmed) or min(before, after) < 0 or after >= extent + stride:
+        raise ValueError(
+            f"conv_transpose: no convolution with padding {padding!r}, window {window} and stride "
+            f"{stride} leads from size {out} to {size}."
+        )
+    return before, after
+
+
+__all__ = [
+    "conv",
+    "conv_output_size",
+    "conv_transpose",
+    "conv_transpose_output_size",
+    "depthwise_conv",
+    "window_padding",
+]

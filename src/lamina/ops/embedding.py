@@ -1,0 +1,74 @@
+"""Rows of a table, looked up by their index."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+from jax import lax
+
+if TYPE_CHECKING:
+    from lamina.typing import Array
+
+
+def take_rows(table: Any, index: Any) -> Array:
+    """Look up rows of a table.
+
+    An index out of range gives the nearest row: callers find and report it with
+    `first_bad_row`.
+
+    Args:
+        table: array of shape ``(rows, ...)``.
+        index: integers of any shape.
+
+    Returns:
+        Array of shape ``(*index.shape, ...)``.
+
+    Raises:
+        TypeError: the indices are not integers.
+
+    >>> take_rows(jnp.array([[1.0], [2.0], [3.0]]), jnp.array([2, 0]))
+    Array([[3.],
+           [1.]], dtype=float32)
+    """
+    return jnp.take(jnp.asarray(table), _integers(index, "take_rows"), axis=0, mode="clip")
+
+
+def first_bad_row(index: Any, size: int) -> tuple[Array, Array]:
+    """Find the first index that is not in ``[0, size)``.
+
+    Args:
+        index: integers of any shape; the first axis is the batch.
+        size: number of rows of the table.
+
+    Returns:
+        The row of the batch as an int32 scalar, -1 if there is none, and the index found
+        there (0 if there is none).
+
+    >>> row, value = first_bad_row(jnp.array([[0, 1], [7, 2]]), 3)
+    >>> int(row), int(value)
+    (1, 7)
+    """
+    index = _integers(index, "first_bad_row")
+    flat = index.reshape(-1)
+    if not flat.size:
+        return jnp.int32(-1), jnp.zeros((), index.dtype)
+    place = lax.iota(jnp.int32, flat.size)
+    bad = (flat < 0) | (flat >= size)
+    # A minimum is one vectorised pass; argmax of booleans is not.
+    first = jnp.min(jnp.where(bad, place, flat.size))
+    found = first < flat.size
+    per_row = flat.size // index.shape[0] if index.ndim else 1
+    value = lax.dynamic_index_in_dim(flat, first, keepdims=False)
+    return jnp.where(found, first // per_row, -1), jnp.where(found, value, 0)
+
+
+def _integers(index: Any, who: str) -> Array:
+    index = jnp.asarray(index)
+    if not jnp.issubdtype(index.dtype, jnp.integer):
+        raise TypeError(f"{who}: indices must be integers, got dtype {index.dtype.name}.")
+    # The size of the table may not fit a narrower type.
+    return index if index.dtype.itemsize >= 4 else index.astype(jnp.int32)
+
+
+__all__ = ["first_bad_row", "take_rows"]
