@@ -28,11 +28,13 @@ class Call:
         metrics: ``(name, value)`` pairs that layers added with ``add_metric``.
         faults: checks of values that failed or not; see `Fault`.
         updated: variables that were assigned to.
+        drawn: whether `next_key` was asked for a key.
     """
 
     __slots__ = (
         "_draws",
         "_token",
+        "drawn",
         "faults",
         "key",
         "losses",
@@ -58,6 +60,7 @@ class Call:
         self.updated: dict[Variable, None] = {}
         self.parent: Call | None = None
         self._draws: dict[int, int] = {}
+        self.drawn = False
         self._token: Token[Call | None] | None = None
 
     def next_key(self, seed: int) -> jax.Array:
@@ -70,6 +73,7 @@ class Call:
 
         if self.key is None:
             raise RuntimeError("A random layer was called in a run that has no random key.")
+        self.drawn = True
         draw = self._draws.get(seed, 0)
         self._draws[seed] = draw + 1
         return jax.random.fold_in(jax.random.fold_in(self.key, seed), draw)

@@ -108,7 +108,7 @@ class Variable:
             )
         new = jnp.asarray(value).astype(self.dtype)
         call = context.current()
-        if call is not None and self in call.values:
+        if call is not None:
             call.values[self] = new
             call.updated[self] = None
         else:

@@ -1,0 +1,152 @@
+"""A call on arrays, outside of any run: one compiled function for each kind of arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from lamina.core import jit, masks, pure, shapes, weights
+from lamina.core.symbolic import SymbolicTensor
+from lamina.core.variable import Variable
+from lamina.seeds import next_seed
+from lamina.typing import Nested
+
+if TYPE_CHECKING:
+    from lamina.core.layer import Layer
+
+
+def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a layer on arrays.
+
+    Under a trace of the user's own (``jax.jit``, ``jax.grad``) the layer runs in that trace.
+    """
+    args = tuple(shapes.as_array(part) for part in args)
+    mask = kwargs.pop("mask", None) if "mask" in kwargs else recalled(args)
+    leaves, structure = jax.tree.flatten((args, kwargs, mask))
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+        return _traced(layer, args, kwargs, mask)
+    layer._prepare(args, kwargs)
+    if layer.__dict__.get("run_eagerly"):
+        return _eager(layer, args, kwargs, mask)
+    dynamic = [leaf for leaf in leaves if _is_array(leaf)]
+    static = tuple(None if _is_array(leaf) else leaf for leaf in leaves)
+    key = (structure, static, weights.structure[0])
+    program = layer._compiled_calls.get(key)
+    if program is None:
+        layer._compiled_calls.clear() if len(layer._compiled_calls) > 32 else None
+        program = layer._compiled_calls[key] = Program(layer, structure, static)
+    return program(layer, dynamic)
+
+
+def recalled(args: Sequence[Any]) -> Any:
+    """The masks that travel with the first argument."""
+    if not args:
+        return None
+    if isinstance(args[0], list | tuple):
+        found = [masks.recall(part) for part in args[0]]
+        return found if any(mask is not None for mask in found) else None
+    return masks.recall(args[0])
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, jax.Array | np.ndarray | np.generic)
+
+
+def _keep_masks(layer: Layer, outputs: Nested, found: Any) -> None:
+    if found is not None:
+        for output, mask in zip(shapes.listed(outputs), shapes.listed(found), strict=False):
+            if mask is not None:
+                masks.remember(output, mask, layer.name)
+
+
+def _traced(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], mask: Any) -> Any:
+    layer._prepare(args, kwargs)
+    variables = layer.weights
+    values = [variable.value for variable in variables]
+    key = jax.random.key(next_seed())
+    outcome = pure.run(layer._computed, variables, values, args, kwargs, mask, key=key)
+    outputs, found = outcome.result
+    _keep_masks(layer, outputs, found)
+    return outputs
+
+
+def _eager(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], mask: Any) -> Any:
+    """Run operation by operation, so that a debugger sees values."""
+    variables = layer.weights
+    values = [variable.value for variable in variables]
+    key = jax.random.key(next_seed())
+    outcome = pure.run(layer._computed, variables, values, args, kwargs, mask, key=key)
+    for variable in outcome.call.updated:
+        variable.assign(outcome.call.values[variable])
+    faults = outcome.call.faults
+    pure.raise_faults(faults, [f.row for f in faults], [f.value for f in faults])
+    outputs, found = outcome.result
+    _keep_masks(layer, outputs, found)
+    return outputs
+
+
+class Program:
+    """One compiled call: for a structure of arguments and values of those that are no arrays."""
+
+    def __init__(self, layer: Layer, structure: Any, static: tuple[Any, ...]) -> None:
+        self.structure = structure
+        self.static = static
+        self.variables: list[Variable] = layer.weights
+        self.updated: list[int] = []
+        self.faults: list[Any] = []
+        self.owners: list[Any] = []
+        self.draws = True
+        self._layer = layer
+        self._compiled = jit.compile(self._function)
+
+    def _function(self, values: list[Any], seed: Any, dynamic: list[Any]) -> Any:
+        """The pure function; what it notes on the way is the same at each trace."""
+        arrays = iter(dynamic)
+        leaves = [next(arrays) if leaf is None else leaf for leaf in self.static]
+        args, kwargs, mask = jax.tree.unflatten(self.structure, leaves)
+        key = jax.random.key(seed)
+        outcome = pure.run(
+            self._layer._computed, self.variables, values, args, kwargs, mask, key=key
+        )
+        record = outcome.call
+        self.updated = [i for i, v in enumerate(self.variables) if v in record.updated]
+        self.faults = list(record.faults)
+        self.owners = [owner for owner, _ in record.losses]
+        self.draws = record.drawn
+        faults = [(fault.row, fault.value) for fault in record.faults]
+        losses = [loss for _, loss in record.losses]
+        return outcome.result, [outcome.values[i] for i in self.updated], faults, losses
+
+    def __call__(self, layer: Layer, dynamic: list[Any]) -> Any:
+        seed = np.uint32(next_seed() if self.draws else 0)
+        values = [variable._value for variable in self.variables]
+        (outputs, found), updates, faults, losses = self._compiled(values, seed, dynamic)
+        if faults:
+            pure.raise_faults(self.faults, [row for row, _ in faults], [v for _, v in faults])
+        for place, value in zip(self.updated, updates, strict=True):
+            self.variables[place].assign(value)
+        if losses or layer._call_losses:
+            self._publish(layer, losses)
+        if found is not None:
+            _keep_masks(layer, outputs, found)
+        return outputs
+
+    def _publish(self, layer: Layer, losses: list[Any]) -> None:
+        for part in layer.all_layers():
+            part._call_losses.clear()
+        for owner, loss in zip(self.owners, losses, strict=True):
+            owner._call_losses.append(loss)
+
+
+def symbolic_like(structure: Nested) -> Nested:
+    """Symbolic tensors in the place of arrays."""
+    if isinstance(structure, list | tuple) and not hasattr(structure, "_fields"):
+        return type(structure)(symbolic_like(part) for part in structure)
+    if isinstance(structure, dict):
+        return {key: symbolic_like(part) for key, part in structure.items()}
+    if _is_array(structure):
+        return SymbolicTensor(np.shape(structure), structure.dtype, "input")
+    return structure

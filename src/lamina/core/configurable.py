@@ -1,0 +1,87 @@
+"""Configs read off constructors: what ``get_config`` and ``from_config`` inherit."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from lamina import registry
+from lamina.core import dialects
+from lamina.typing import Config
+
+
+class Configurable(type):
+    """Class of layer classes: translates old arguments before a constructor sees them."""
+
+    if not TYPE_CHECKING:
+
+        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+            args, kwargs = dialects.translate(cls, args, kwargs)
+            made = super().__call__(*args, **kwargs)
+            if isinstance(made, cls) and "inbound_nodes" not in vars(made):
+                raise TypeError(
+                    f"{cls.__name__}.__init__ must call super().__init__(), with its **kwargs."
+                )
+            return made
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """The signature of the constructor, for ``help`` and editors."""
+        signature = inspect.signature(cls.__init__)
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+
+def arguments_of(thing: Any) -> Config:
+    """The constructor's arguments as the object keeps them, each under its own name.
+
+    Raises:
+        NotImplementedError: an argument is not kept and the class has no ``get_config``.
+    """
+    cls = type(thing)
+    found: Config = {}
+    missing = []
+    for name in dialects.parameters(cls):
+        if hasattr(thing, name):
+            found[name] = plain(getattr(thing, name))
+        else:
+            missing.append(name)
+    overridden = cls.get_config is not base_get_config(cls)
+    if missing and not overridden:
+        raise NotImplementedError(
+            f"{thing}: the argument {missing[0]!r} of {cls.__name__} is kept under no attribute of "
+            f"that name. Set self.{missing[0]} in __init__, or define get_config."
+        )
+    return found
+
+
+def base_get_config(cls: type) -> Any:
+    """The inherited ``get_config``, which reads the constructor."""
+    for parent in reversed(cls.__mro__):
+        if "get_config" in vars(parent):
+            return vars(parent)["get_config"]
+    return None
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it: numbers, names, lists, configs."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, list | tuple):
+        return type(value)(plain(part) for part in value)
+    if isinstance(value, Mapping):
+        return {key: plain(part) for key, part in value.items()}
+    return registry.serialize(value)
+
+
+class FromConfig:
+    """``from_config`` for classes whose constructor takes what ``get_config`` gives."""
+
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        """Make an object from what ``get_config`` returned."""
+        return cls(**config)

@@ -1,0 +1,154 @@
+"""The one table of old argument names, and the rules that apply it.
+
+Keras 1 and Keras 2 named many arguments otherwise than the documents of Keras 2.2.4 and 3 that
+lamina follows. A call is translated before the constructor sees it: an old name is replaced where
+the class has the new one and not the old one.
+"""
+
+from __future__ import annotations
+
+import inspect
+from functools import cache
+from typing import Any
+
+RENAMED: dict[str, tuple[str, ...]] = {
+    "output_dim": ("units",),
+    "nb_filter": ("filters",),
+    "filter_length": ("kernel_size",),
+    "subsample": ("strides",),
+    "subsample_length": ("strides",),
+    "border_mode": ("padding",),
+    "dim_ordering": ("data_format",),
+    "atrous_rate": ("dilation_rate",),
+    "init": (
+        "kernel_initializer",
+        "embeddings_initializer",
+        "alpha_initializer",
+        "depthwise_initializer",
+    ),
+    "inner_init": ("recurrent_initializer",),
+    "inner_activation": ("recurrent_activation",),
+    "W_regularizer": ("kernel_regularizer", "embeddings_regularizer"),
+    "U_regularizer": ("recurrent_regularizer",),
+    "b_regularizer": ("bias_regularizer",),
+    "W_constraint": ("kernel_constraint", "embeddings_constraint"),
+    "b_constraint": ("bias_constraint",),
+    "bias": ("use_bias",),
+    "dropout_W": ("dropout",),
+    "dropout_U": ("recurrent_dropout",),
+    "p": ("rate",),
+    "sigma": ("stddev",),
+    "pool_length": ("pool_size",),
+    "stride": ("strides",),
+    "length": ("size",),
+    "beta_init": ("beta_initializer",),
+    "gamma_init": ("gamma_initializer",),
+    "alpha": ("negative_slope",),
+    "negative_slope": ("alpha",),
+    "input": ("inputs",),
+    "output": ("outputs",),
+}
+"""Old argument to the new ones that may stand for it; the class decides which it has."""
+
+JOINED: dict[tuple[str, ...], str] = {
+    ("nb_row", "nb_col"): "kernel_size",
+    ("kernel_dim1", "kernel_dim2", "kernel_dim3"): "kernel_size",
+}
+"""Old arguments that are one tuple today."""
+
+VALUES: dict[str, dict[Any, Any]] = {
+    "dim_ordering": {"tf": "channels_last", "th": "channels_first", "default": None},
+}
+"""Old values of an argument to today's."""
+
+ONLY_KERAS_1 = frozenset(
+    "nb_filter nb_row nb_col border_mode subsample dim_ordering init W_regularizer b_regularizer "
+    "W_constraint b_constraint bias atrous_rate filter_length subsample_length".split()
+)
+
+# Training: old keyword of fit, evaluate and their likes, to today's.
+METHODS: dict[str, str] = {
+    "nb_epoch": "epochs",
+    "samples_per_epoch": "steps_per_epoch",
+    "nb_val_samples": "validation_steps",
+    "val_samples": "steps",
+    "max_q_size": "max_queue_size",
+    "nb_worker": "workers",
+    "pickle_safe": "use_multiprocessing",
+}
+
+# Names of metrics and logs that are the same thing.
+LOGS: dict[str, str] = {
+    "acc": "accuracy",
+    "lr": "learning_rate",
+    "mse": "mean_squared_error",
+    "mae": "mean_absolute_error",
+    "mape": "mean_absolute_percentage_error",
+    "msle": "mean_squared_logarithmic_error",
+}
+
+
+@cache
+def parameters(cls: type) -> tuple[str, ...]:
+    """Names of the constructor's own arguments, in order."""
+    found = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return tuple(parameter.name for parameter in found if parameter.kind not in kinds)
+
+
+def translate(
+    cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments of a constructor under today's names.
+
+    Raises:
+        TypeError: an argument is given under its old and its new name.
+    """
+    own = parameters(cls)
+    old = [name for name in kwargs if name in RENAMED and name not in own]
+    joined = [names for names in JOINED if names[0] in kwargs and names[0] not in own]
+    if not old and not joined:
+        return args, kwargs
+    keras_1 = not ONLY_KERAS_1.isdisjoint(kwargs)
+    kwargs = dict(kwargs)
+    for names in joined:
+        if JOINED[names] in own:
+            missing = [name for name in names if name not in kwargs]
+            if missing:
+                raise TypeError(f"{cls.__name__}: {names[0]} needs {', '.join(missing)} too.")
+            _put(cls, kwargs, names[0], JOINED[names], tuple(kwargs.pop(n) for n in names))
+    for name in old:
+        new = next((new for new in RENAMED[name] if new in own), None)
+        if new is not None:
+            value = kwargs.pop(name)
+            table = VALUES.get(name, {})
+            value = table.get(value, value) if isinstance(value, str) else value
+            _put(cls, kwargs, name, new, value)
+    return (_windows(own, args) if keras_1 else args), kwargs
+
+
+def _put(cls: type, kwargs: dict[str, Any], old: str, new: str, value: Any) -> None:
+    if new in kwargs:
+        raise TypeError(f"{cls.__name__}: {old} and {new} are the same argument; give one of them.")
+    kwargs[new] = value
+
+
+def _windows(own: tuple[str, ...], args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Keras 1 gave the sides of a window one by one: ``Convolution2D(64, 3, 3, init=...)``."""
+    if own[:2] != ("filters", "kernel_size") or len(args) < 3:
+        return args
+    sides = args[1:]
+    if not all(isinstance(side, int) and not isinstance(side, bool) for side in sides):
+        return args
+    return (args[0], tuple(sides))
+
+
+def unknown(cls: type, name: str, options: tuple[str, ...]) -> TypeError:
+    """The error for an argument that no dialect has."""
+    from lamina import registry
+
+    own = [*parameters(cls), *options]
+    return TypeError(
+        f"{cls.__name__}: unknown argument {name!r}.{registry.did_you_mean(name, own)} "
+        f"Its arguments are {', '.join(own)}."
+    )

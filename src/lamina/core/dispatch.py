@@ -1,0 +1,191 @@
+"""Functions on arrays and on symbolic tensors: run the first, record the second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from lamina.core import graph, pure, shapes
+from lamina.core.graph import Node, _Free, replace
+from lamina.core.symbolic import SymbolicTensor, is_symbolic
+from lamina.core.variable import Variable
+from lamina.typing import Nested
+
+PROBES = (240, 360)
+"""Sizes that stand for unknown ones when a shape is inferred: divisible by most numbers."""
+
+
+class Function(_Free):
+    """A function that was called on symbolic tensors, as an operation of a graph."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.name = getattr(function, "__name__", type(function).__name__)
+        self.inbound_nodes: list[Node] = []
+        self.outbound_nodes: list[Node] = []
+
+    def run(self, node: Node, values: dict[int, Any], masks: dict[int, Any]) -> Any:
+        """Compute the node; a mask goes on where the outputs keep its axes."""
+        args, kwargs = replace((node.args, node.kwargs), lambda t: values[id(t)])
+        args, kwargs = plain((args, kwargs))
+        outputs = shapes.flat(self.function(*args, **kwargs))
+        mask = next((masks[id(t)] for t in node.input_tensors if _masked(t, masks)), None)
+        return outputs, [_carried(mask, output) for output in outputs]
+
+
+class MaskOf(_Free):
+    """The mask of a tensor as an operation of a graph, for code that computes with it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = f"{name}_mask"
+        self.inbound_nodes: list[Node] = []
+        self.outbound_nodes: list[Node] = []
+
+    def run(self, node: Node, values: dict[int, Any], masks: dict[int, Any]) -> Any:
+        """Hand on the mask that travelled with the tensor."""
+        del values
+        return [masks[id(node.input_tensors[0])]], [None]
+
+
+def _masked(tensor: SymbolicTensor, masks: dict[int, Any]) -> bool:
+    return masks.get(id(tensor)) is not None
+
+
+def _carried(mask: Any, output: Any) -> Any:
+    if mask is None or tuple(output.shape[: mask.ndim]) != tuple(mask.shape):
+        return None
+    return mask
+
+
+def filled(node: Node, values: dict[int, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments of a node with the values of its inputs."""
+    args, kwargs = node.args, node.kwargs
+    if not kwargs and len(args) == 1 and isinstance(args[0], SymbolicTensor):
+        return (values[id(args[0])],), {}
+    return replace((args, kwargs), lambda tensor: values[id(tensor)])
+
+
+def gathered(inputs: Nested, masks: dict[int, Any]) -> Any:
+    """The masks of inputs: one, or a list of them, or ``None`` if there is none."""
+    if isinstance(inputs, SymbolicTensor):
+        return masks.get(id(inputs))
+    found = [masks.get(id(tensor)) for tensor in graph.tensors(inputs)]
+    return found if any(mask is not None for mask in found) else None
+
+
+def attach_masks(layer: Any, inputs: Nested, mask: Any, outputs: Nested) -> None:
+    """Give the outputs of a symbolic call the masks that the layer's rule makes.
+
+    A mask that is handed on stays the same tensor; a new one gets a node of its own, so that
+    code may compute with it.
+    """
+    made = infer(layer.name, layer.compute_mask, (inputs, mask), {})
+    for output, one in zip(list(graph.tensors(outputs)), shapes.listed(made), strict=False):
+        if one is None:
+            continue
+        marker = SymbolicTensor(one.shape, one.dtype, f"{layer.name}_mask")
+        marker.origin = _origin_of(layer, mask)
+        Node(MaskOf(layer.name), (output,), {}, marker)
+        output.mask = marker
+
+
+def _origin_of(layer: Any, mask: Any) -> str:
+    """The layer that first made the mask: this one, if nothing came in."""
+    for one in shapes.listed(mask):
+        if isinstance(one, SymbolicTensor):
+            return one.origin or layer.name
+    return layer.name
+
+
+def plain(structure: Nested) -> Nested:
+    """The same structure with values in the place of variables."""
+    if isinstance(structure, Variable):
+        return structure.value
+    if isinstance(structure, list | tuple) and not hasattr(structure, "_fields"):
+        return type(structure)(plain(part) for part in structure)
+    if isinstance(structure, dict):
+        return {key: plain(part) for key, part in structure.items()}
+    return structure
+
+
+def dispatch(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call a function of arrays; on symbolic tensors, record the call instead.
+
+    Args:
+        function: pure function of arrays, from `lamina.ops` or of the user's.
+        args: arrays, variables, symbolic tensors, and whatever else the function takes.
+        kwargs: likewise.
+
+    Returns:
+        Arrays, or symbolic tensors if any argument is symbolic.
+    """
+    if not is_symbolic((args, kwargs)):
+        args, kwargs = plain((args, kwargs))
+        return function(*args, **kwargs)
+    operation = Function(function)
+    outputs = infer(operation.name, lambda *a, **k: function(*a, **k), args, kwargs)
+    node = Node(operation, args, kwargs, outputs)
+    mask = next((t.mask for t in node.input_tensors if t.mask is not None), None)
+    for tensor in node.output_tensors:
+        tensor.mask = mask if mask is not None and _carries(mask, tensor) else None
+    return outputs
+
+
+def _carries(mask: SymbolicTensor, tensor: SymbolicTensor) -> bool:
+    return tensor.shape[: mask.ndim] == mask.shape
+
+
+def infer(
+    name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Nested:
+    """Shapes and dtypes of what a function returns, as new symbolic tensors.
+
+    The function is traced twice, with two sizes in the place of the unknown ones; a size
+    that comes out different is unknown. Nothing is computed.
+    """
+    inputs = list(graph.tensors((args, kwargs)))
+    first = _traced(function, args, kwargs, inputs, PROBES[0])
+    if all(None not in tensor.shape for tensor in inputs):
+        second = first
+    else:
+        second = _traced(function, args, kwargs, inputs, PROBES[1])
+
+    def join(one: Any, two: Any) -> SymbolicTensor:
+        sizes = zip(one.shape, two.shape, strict=True)
+        return SymbolicTensor(tuple(a if a == b else None for a, b in sizes), one.dtype, name)
+
+    return _joined(first, second, join)
+
+
+def _joined(one: Nested, two: Nested, join: Callable[[Any, Any], Any]) -> Nested:
+    if isinstance(one, list | tuple) and not hasattr(one, "_fields"):
+        return type(one)(_joined(a, b, join) for a, b in zip(one, two, strict=True))
+    if isinstance(one, dict):
+        return {key: _joined(one[key], two[key], join) for key in one}
+    if one is None:
+        return None
+    return join(one, two)
+
+
+def _traced(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    inputs: list[SymbolicTensor],
+    size: int,
+) -> Nested:
+    """Abstract results for one choice of the unknown sizes."""
+    shapes = [
+        jax.ShapeDtypeStruct(tuple(size if n is None else n for n in t.shape), t.dtype)
+        for t in inputs
+    ]
+
+    def traced(arrays: list[Any]) -> Nested:
+        table = {id(t): array for t, array in zip(inputs, arrays, strict=True)}
+        a, k = replace((args, kwargs), lambda t: table[id(t)])
+        a, k = plain((a, k))
+        return pure.trial(function, a, k)
+
+    return jax.eval_shape(traced, shapes)

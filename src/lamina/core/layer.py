@@ -1,0 +1,387 @@
+"""`Layer`: configuration, weights and one pure function."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina import regularizers
+from lamina.core import (
+    calls,
+    configurable,
+    context,
+    dialects,
+    dispatch,
+    masks,
+    naming,
+    policy,
+    shapes,
+    spec,
+    weights,
+)
+from lamina.core.configurable import Configurable, FromConfig
+from lamina.core.graph import Node
+from lamina.core.nodes import NodeOwner, mask_structure
+from lamina.core.symbolic import SymbolicTensor, is_symbolic
+from lamina.core.variable import Variable
+from lamina.core.weights import WeightOwner
+from lamina.typing import Config, LayerOptions, Nested, Shape
+
+
+_OWN = ("name", "dtype", "trainable", "autocast")
+OPTIONS = tuple(name for name in LayerOptions.__annotations__ if name not in _OWN)
+
+
+class Layer(WeightOwner, NodeOwner, FromConfig, metaclass=Configurable):
+    """Base of all layers.
+
+    A subclass says in ``build`` which weights there are, in ``call`` what happens to arrays, and
+    in ``compute_output_shape`` which shape comes out; where the last is missing it is inferred.
+    Layers written for Keras 1, 2 and 3 work as they are.
+
+    Args:
+        activity_regularizer: function of the output; what it gives is added to the loss.
+        trainable: whether training changes the weights.
+        dtype: dtype of computations and weights, or the name of a mixed policy.
+        autocast: whether inputs of other float dtypes are cast to the dtype of computations.
+        name: unique name; made from the class name if left out.
+        options: `input_shape`, `batch_input_shape` or `batch_shape`, `batch_size`, `input_dim`,
+            `input_length`, `input_dtype`: what a first layer says about its input; and
+            `weights`: initial values.
+
+    Raises:
+        TypeError: an unknown argument.
+
+    >>> class Scale(Layer):
+    ...     def build(self, input_shape):
+    ...         self.factor = self.add_weight("factor", input_shape[-1:], initializer="ones")
+    ...     def call(self, inputs):
+    ...         return inputs * self.factor.value
+    >>> Scale()(np.ones((1, 3)))
+    Array([[1., 1., 1.]], dtype=float32)
+    """
+
+    supports_masking = False
+    stateful = False
+    takes_sequences = False
+    input_spec: Any = None
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: regularizers.Like = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        autocast: bool = True,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        cls = type(self)
+        for option in options:
+            if option not in OPTIONS:
+                raise dialects.unknown(cls, option, (*OPTIONS, "name", "trainable", "dtype"))
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"{cls.__name__}: name must be a string, got {name!r}.")
+        self.name = name or naming.unique(naming.snake_case(cls.__name__))
+        self.inbound_nodes: list[Node] = []
+        self.outbound_nodes: list[Node] = []
+        self._trainable_weights: list[Variable] = []
+        self._non_trainable_weights: list[Variable] = []
+        self._trainable = bool(trainable)
+        self.dtype_policy = policy.get(dtype if dtype is not None else options.get("input_dtype"))
+        self.autocast = autocast
+        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.built = False
+        self._build_shape: Any = None
+        self._call_losses: list[Any] = []
+        self._compiled_calls: dict[Any, Any] = {}
+        self._initial_weights = options.get("weights")
+        self.batch_input_shape = _stated_input_shape(self, options)
+
+    @property
+    def dtype(self) -> str:
+        """Dtype of the weights."""
+        return self.dtype_policy.variable_dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        """Dtype of the computations."""
+        return self.dtype_policy.compute_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """Dtype of the weights."""
+        return self.dtype_policy.variable_dtype
+
+    @property
+    def losses(self) -> list[Any]:
+        """Scalars to add to the loss: weight penalties, and what the last call added."""
+        added = [loss for layer in self.all_layers() for loss in layer._call_losses]
+        return added + weights.regularization(self.trainable_weights)
+
+    def build(self, input_shape: Any) -> None:
+        """Create the weights for inputs of a shape; called once, before the first ``call``."""
+        self.built = True
+
+    def call(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Compute the output from arrays."""
+        raise NotImplementedError(f"{self}: {type(self).__name__} defines no method call.")
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape that comes out of a shape that goes in, with ``None`` for unknown sizes."""
+        if hasattr(self, "get_output_shape_for"):
+            return self.get_output_shape_for(input_shape)  # type: ignore[attr-defined]
+        symbolic = shapes.symbolic_inputs(input_shape, self.compute_dtype)
+        self._prepare((symbolic,), {})
+        outputs = dispatch.infer(self.name, self._inferred, (symbolic,), {})
+        return shapes.shapes_of(outputs)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """The mask of the output, from the inputs and their masks.
+
+        Raises:
+            TypeError: there is a mask and the layer does not support masking.
+        """
+        if not self.supports_masking and any(m is not None for m in shapes.listed(mask)):
+            raise TypeError(
+                f"{self} does not support masking, but its input carries a mask made by "
+                f"{_origin(inputs, mask)}. Put a layer that consumes the mask between the two, "
+                "drop the mask with Lambda(lambda x: x, mask=None), or do not make it "
+                "(mask_zero=False)."
+            )
+        return mask if self.supports_masking else None
+
+    def output_dtype(self, inputs: Any) -> Any:
+        """Dtype of the output for symbolic inputs: that of the computations, unless overridden."""
+        return self.compute_dtype
+
+    def add_loss(self, losses: Any, inputs: Any = None) -> None:
+        """Add scalars to the loss of the model; called from ``call``.
+
+        Args:
+            losses: a scalar, or a list of them.
+            inputs: accepted for code of Keras 2; not needed.
+        """
+        call = context.current()
+        for loss in losses if isinstance(losses, list | tuple) else [losses]:
+            if call is not None:
+                call.losses.append((self, loss))
+            else:
+                self._call_losses.append(loss)
+
+    def add_metric(self, value: Any, name: str | None = None, aggregation: Any = None) -> None:
+        """Report the mean of a scalar in the logs; called from ``call``."""
+        call = context.current()
+        if call is not None:
+            call.metrics.append((name or f"{self.name}_metric", value))
+
+    def add_update(self, updates: Any, inputs: Any = None) -> None:
+        """Do what ``(variable, new value)`` pairs of Keras 1 and 2 say."""
+        for update in updates if isinstance(updates, list) else [updates]:
+            if isinstance(update, tuple):
+                update[0].assign(update[1])
+
+    def get_config(self) -> Config:
+        """The constructor's arguments, as JSON can hold them."""
+        config: Config = {"name": self.name, "trainable": self.trainable}
+        config["dtype"] = self.dtype_policy.name
+        if self.batch_input_shape is not None:
+            config["batch_input_shape"] = self.batch_input_shape
+        return config | configurable.arguments_of(self)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Apply the layer: to arrays it gives arrays, to symbolic tensors symbolic ones."""
+        if is_symbolic(args) or (kwargs and is_symbolic(kwargs)):
+            return self._record(args, kwargs)
+        if context.current() is not None:
+            return self._within(args, kwargs)
+        return calls.call(self, args, kwargs)
+
+    def _within(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A call on arrays while something larger runs."""
+        if self.input_spec is not None or not self.built:
+            self._prepare(args, kwargs)
+        mask = kwargs.pop("mask", None) if "mask" in kwargs else calls.recalled(args)
+        outputs, mask = self._computed(args, kwargs, mask)
+        if mask is not None:
+            for output, one in zip(shapes.listed(outputs), shapes.listed(mask), strict=False):
+                if one is not None:
+                    masks.remember(output, one, self.name)
+        return outputs
+
+    def run(self, node: Node, values: dict[int, Any], found: dict[int, Any]) -> Any:
+        """Compute a node of a graph from the values and masks of its inputs."""
+        args, kwargs = dispatch.filled(node, values)
+        if "mask" in kwargs:
+            mask = kwargs.pop("mask")
+        else:
+            mask = dispatch.gathered(node.args[0] if node.args else node.kwargs, found)
+        outputs, mask = self._computed(args, kwargs, mask)
+        flat = shapes.flat(outputs)
+        given = shapes.listed(mask) if mask is not None else []
+        return flat, given + [None] * (len(flat) - len(given))
+
+    def _computed(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], mask: Any
+    ) -> tuple[Any, Any]:
+        """Outputs and their mask; the ambient training flag reaches ``call`` here."""
+        accepted, record = _accepted(type(self)), context.current()
+        assert record is not None
+        outer = record.training
+        if "training" in kwargs:
+            given = kwargs["training"] if "training" in accepted else kwargs.pop("training")
+            record.training = outer if given is None else given
+        place = accepted.get("training")
+        if place is not None and kwargs.get("training") is None and len(args) <= place:
+            kwargs["training"] = bool(record.training)
+        if mask is not None and "mask" in accepted and "mask" not in kwargs:
+            kwargs["mask"] = mask
+        if self.autocast:
+            args = shapes.cast_floats(args, self.compute_dtype)
+        try:
+            outputs = self.call(*args, **kwargs)
+        finally:
+            record.training = outer
+        if self.activity_regularizer is not None:
+            self._regularize(outputs)
+        if mask is not None or _makes_mask(type(self)):
+            mask = self.compute_mask(args[0] if args else next(iter(kwargs.values())), mask)
+        return outputs, mask
+
+    def _regularize(self, outputs: Nested) -> None:
+        """Add the activity penalty, divided by the batch size."""
+        for output in shapes.flat(outputs):
+            penalty = self.activity_regularizer(output)
+            self.add_loss(penalty / max(output.shape[0], 1) if output.ndim else penalty)
+
+    def _prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Check the inputs against the input spec; build on first use."""
+        inputs = args[0] if args else next(iter(kwargs.values()), None)
+        if self.input_spec is not None:
+            spec.check(self, inputs)
+        if self.built:
+            return
+        with jax.ensure_compile_time_eval():
+            self._build_shape = shapes.shapes_of(inputs)
+            self.build(self._build_shape)
+        self.built = True
+        if self.input_spec is not None:
+            spec.check(self, inputs)
+        if any(not layer.built for layer in self.sublayers()):
+            self._build_parts(args, kwargs)
+        if self._initial_weights is not None:
+            self.set_weights(self._initial_weights)
+            self._initial_weights = None
+
+    def _build_parts(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Build the layers in this one by an abstract run of ``call``."""
+        args, kwargs = calls.symbolic_like((args, kwargs))
+        dispatch.infer(self.name, self._inferred, args, kwargs)
+
+    def _inferred(self, *args: Any, **kwargs: Any) -> Any:
+        return self._computed(args, kwargs, None)[0]
+
+    def _record(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A call on symbolic tensors: outputs without values, and a node."""
+        inputs = args[0] if args else next(iter(kwargs.values()))
+        self._prepare(args, kwargs)
+        mask = mask_structure(inputs)
+        if mask is not None and not _makes_mask(type(self)):
+            self.compute_mask(inputs, mask)
+        outputs = self._output_spec(args, kwargs, inputs)
+        Node(self, args, kwargs, outputs)
+        if mask is not None or _makes_mask(type(self)):
+            dispatch.attach_masks(self, inputs, mask, outputs)
+        return outputs
+
+    def _output_spec(self, args: tuple[Any, ...], kwargs: dict[str, Any], inputs: Any) -> Any:
+        """Symbolic outputs: by the layer's own rule of shapes, or inferred."""
+        if _has_shape_rule(type(self)):
+            promised = self.compute_output_shape(shapes.shapes_of(inputs))
+            return shapes.tensors_of(promised, self.output_dtype(inputs), self.name)
+        return dispatch.infer(self.name, self._inferred, args, kwargs)
+
+    def report(self, row: Any, value: Any, explain: Callable[[int, float], str]) -> None:
+        """Say that a check of values failed at a row, or did not (-1).
+
+        Args:
+            row: int32 scalar.
+            value: the value that was found there.
+            explain: makes the message from row and value.
+        """
+        call = context.current()
+        if call is not None:
+            call.faults.append(context.Fault(row, value, explain))
+
+    def random_key(self, seed: int) -> jax.Array:
+        """The key of this draw in this run, for a layer's own seed."""
+        call = context.current()
+        assert call is not None
+        return call.next_key(seed)
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__} {self.__dict__.get('name', '')!r}"
+
+    def __repr__(self) -> str:
+        return f"<{self}{', built' if self.__dict__.get('built') else ''}>"
+
+
+
+
+@cache
+def _accepted(cls: type[Layer]) -> dict[str, int]:
+    """Names of the arguments of ``call`` and their places."""
+    names = list(inspect.signature(cls.call).parameters)[1:]
+    return {name: place for place, name in enumerate(names)}
+
+
+@cache
+def _makes_mask(cls: type[Layer]) -> bool:
+    return cls.compute_mask is not Layer.compute_mask
+
+
+@cache
+def _has_shape_rule(cls: type[Layer]) -> bool:
+    own = cls.compute_output_shape is not Layer.compute_output_shape
+    return own or hasattr(cls, "get_output_shape_for")
+
+
+def _origin(inputs: Any, mask: Any) -> str:
+    """Name of the layer that made a mask."""
+    for one in shapes.listed(mask):
+        if isinstance(one, SymbolicTensor):
+            return getattr(one, "origin", None) or one.name
+    for value in shapes.listed(inputs):
+        return masks.origin(value)
+    return "an earlier layer"
+
+
+def _stated_input_shape(layer: Layer, options: dict[str, Any]) -> Shape | None:
+    """What the options of a first layer say about the shape of its input, batch included."""
+    whole = options.get("batch_input_shape", options.get("batch_shape"))
+    if whole is not None:
+        return _sizes(layer, "batch_input_shape", whole)
+    shape = options.get("input_shape")
+    if shape is None:
+        size, length = options.get("input_dim"), options.get("input_length")
+        if size is None:
+            return None
+        sequence = length is not None or layer.takes_sequences
+        shape = (length, size) if sequence else (size,)
+    if isinstance(shape, int):
+        shape = (shape,)
+    return (options.get("batch_size"), *_sizes(layer, "input_shape", shape))
+
+
+def _sizes(layer: Layer, argument: str, shape: Any) -> Shape:
+    if not shapes.is_shape(shape) or any(size is not None and size < 0 for size in shape):
+        raise ValueError(
+            f"{layer}: {argument} must be a tuple of sizes or None, such as (28, 28, 1), "
+            f"got {shape!r}."
+        )
+    return tuple(None if size is None else int(size) for size in shape)

@@ -1,0 +1,74 @@
+"""Dtype policies: in which dtype a layer computes and in which it keeps its weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from lamina import config
+
+MIXED = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
+
+
+class DTypePolicy:
+    """Two dtypes under one name: that of the computations and that of the weights.
+
+    Args:
+        name: a dtype such as ``"float32"``, or ``"mixed_float16"`` or ``"mixed_bfloat16"``,
+            which compute in half precision and keep weights in float32.
+
+    >>> DTypePolicy("mixed_bfloat16").variable_dtype
+    'float32'
+    """
+
+    def __init__(self, name: str) -> None:
+        if name in MIXED:
+            self.compute_dtype, self.variable_dtype = MIXED[name], "float32"
+        else:
+            try:
+                self.compute_dtype = self.variable_dtype = jnp.dtype(name).name
+            except TypeError:
+                raise ValueError(
+                    f"dtype must be a dtype such as 'float32', or one of {', '.join(MIXED)}, "
+                    f"got {name!r}."
+                ) from None
+        self.name = name if name in MIXED else self.compute_dtype
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DTypePolicy) and other.name == self.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __repr__(self) -> str:
+        return f"<DTypePolicy {self.name!r}>"
+
+
+_state: dict[str, DTypePolicy | None] = {"policy": None}
+
+
+def dtype_policy() -> DTypePolicy:
+    """The policy of layers that name no dtype: ``floatx`` unless one was set."""
+    return _state["policy"] or DTypePolicy(config.floatx())
+
+
+def set_dtype_policy(policy: str | DTypePolicy | None) -> None:
+    """Set the policy of layers made from now on; ``None`` goes back to ``floatx``."""
+    _state["policy"] = None if policy is None else get(policy)
+
+
+def get(policy: Any) -> DTypePolicy:
+    """The policy that a dtype, a name, a config or ``None`` stands for."""
+    if policy is None:
+        return dtype_policy()
+    if isinstance(policy, DTypePolicy):
+        return policy
+    if isinstance(policy, dict):
+        return DTypePolicy(policy.get("config", policy)["name"])
+    if isinstance(policy, str):
+        return DTypePolicy(policy)
+    return DTypePolicy(jnp.dtype(policy).name)

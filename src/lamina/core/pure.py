@@ -1,0 +1,88 @@
+"""The one crossing from objects to functions: a layer as a function of values, inputs and key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+
+from lamina.core import context
+from lamina.core.context import Call, Fault
+from lamina.core.variable import Variable
+
+
+class Outcome(NamedTuple):
+    """What a pure run gives.
+
+    Attributes:
+        result: what the function returned.
+        values: values of the variables after the run, in the order in which they were given.
+        call: the record, with losses, metrics and faults.
+    """
+
+    result: Any
+    values: list[Any]
+    call: Call
+
+
+def run(
+    function: Callable[..., Any],
+    variables: Sequence[Variable],
+    values: Sequence[Any],
+    *args: Any,
+    training: bool | None = None,
+    key: jax.Array | None = None,
+    **kwargs: Any,
+) -> Outcome:
+    """Run a function of objects as a pure function of the values of their variables.
+
+    Args:
+        function: anything that reads variables, such as a layer's ``call``.
+        variables: the variables that it may read and assign.
+        values: their values for this run.
+        args: arguments of the function.
+        training: whether layers behave as in training.
+        key: random key of the run.
+        kwargs: keyword arguments of the function.
+
+    Raises:
+        ValueError: the function assigned to a variable that is not among `variables`.
+    """
+    table: dict[Variable, Any] = dict(zip(variables, values, strict=True))
+    with Call(training, table, key) as call:
+        result = function(*args, **kwargs)
+    stray = [variable for variable in call.updated if variable not in set(variables)]
+    if stray:
+        raise ValueError(
+            f"Variable {stray[0].path!r} was assigned while the model ran, but belongs to none of "
+            "its layers: make it an attribute of a layer, or create it with add_weight."
+        )
+    return Outcome(result, [call.values[variable] for variable in variables], call)
+
+
+def trial(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Run a function whose results, losses and assignments count for nothing but their shapes.
+
+    Random numbers may be drawn; nested in a run it keeps that run's values.
+    """
+    outer = context.current()
+    values = dict(outer.values) if outer is not None else {}
+    training = outer.training if outer is not None else False
+    with Call(training, values, jax.random.key(0)):
+        return function(*args, **kwargs)
+
+
+def raise_faults(faults: Sequence[Fault], rows: Any, values: Any) -> None:
+    """Raise the error of the first check that failed.
+
+    Args:
+        faults: the checks, in the order in which the compiled code returns their rows.
+        rows: row of each failure, -1 where there is none.
+        values: value of each failure.
+    """
+    import numpy as np
+
+    for fault, row, value in zip(faults, np.asarray(rows), np.asarray(values), strict=True):
+        if row >= 0:
+            raise ValueError(fault.explain(int(row), float(value)))

@@ -1,0 +1,95 @@
+"""`InputSpec`: what a layer expects of its inputs, and the check at each call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lamina.typing import Nested, Shape
+
+
+class InputSpec:
+    """Rank, sizes and dtype that an input must have.
+
+    Args:
+        dtype: expected dtype, or ``None`` for any.
+        shape: expected shape, with ``None`` for sizes that may vary.
+        ndim: expected rank.
+        max_ndim: largest rank.
+        min_ndim: smallest rank.
+        axes: sizes of single axes.
+
+    >>> InputSpec(min_ndim=2, axes={-1: 16})
+    InputSpec(min_ndim=2, axes={-1: 16})
+    """
+
+    def __init__(
+        self,
+        dtype: Any = None,
+        shape: Shape | None = None,
+        ndim: int | None = None,
+        max_ndim: int | None = None,
+        min_ndim: int | None = None,
+        axes: dict[int, int | None] | None = None,
+        **_: Any,
+    ) -> None:
+        self.dtype = dtype
+        self.shape = None if shape is None else tuple(shape)
+        self.ndim = len(self.shape) if self.shape is not None else ndim
+        self.max_ndim = max_ndim
+        self.min_ndim = min_ndim
+        self.axes = {int(axis): size for axis, size in (axes or {}).items()}
+
+    def __repr__(self) -> str:
+        names = ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes")
+        stated = [f"{name}={getattr(self, name)!r}" for name in names if getattr(self, name)]
+        return f"InputSpec({', '.join(stated)})"
+
+    def problem(self, shape: Shape) -> str | None:
+        """What is wrong with a shape, in words, or ``None``."""
+        rank = len(shape)
+        if self.ndim is not None and rank != self.ndim:
+            return f"expected an input of rank {self.ndim}, got rank {rank}"
+        if self.max_ndim is not None and rank > self.max_ndim:
+            return f"expected an input of rank {self.max_ndim} at most, got rank {rank}"
+        if self.min_ndim is not None and rank < self.min_ndim:
+            return f"expected an input of rank {self.min_ndim} at least, got rank {rank}"
+        for axis, size in self.axes.items():
+            if size is not None and shape[axis] not in (size, None):
+                return f"expected size {size} on axis {axis}, got {shape[axis]}"
+        for axis, size in enumerate(self.shape or ()):
+            if size is not None and shape[axis] not in (size, None):
+                return f"expected shape {self.shape}, which has {size} on axis {axis}"
+        return None
+
+
+def check(layer: Any, inputs: Nested) -> None:
+    """Compare inputs with the input spec of a layer.
+
+    Raises:
+        ValueError: a rank or a size is not as the layer needs it.
+    """
+    specs = layer.input_spec
+    specs = specs if isinstance(specs, list | tuple) else [specs]
+    values = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+    if len(specs) != len(values):
+        raise ValueError(
+            f"{layer}: expected {len(specs)} inputs, got {len(values)}"
+            f"{_shapes(values)}. Pass them as one list."
+        )
+    for place, (spec, value) in enumerate(zip(specs, values, strict=True)):
+        shape = np.shape(value) if not hasattr(value, "shape") else tuple(value.shape)
+        problem = None if spec is None else spec.problem(shape)
+        if problem is not None:
+            which = "" if len(values) == 1 else f" {place}"
+            raise ValueError(f"{layer}: {problem} (input{which} has shape {shape}).{_hint(layer)}")
+
+
+def _hint(layer: Any) -> str:
+    first = getattr(layer, "_build_shape", None)
+    return f" The layer was built on inputs of shape {first}." if first is not None else ""
+
+
+def _shapes(values: list[Any]) -> str:
+    return " of shapes " + ", ".join(str(getattr(v, "shape", type(v).__name__)) for v in values)

@@ -1,0 +1,285 @@
+"""The weights of a layer and of the layers in it: making, finding, reading, writing them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import jax.numpy as jnp
+import numpy as np
+
+from lamina import constraints, initializers, regularizers
+from lamina.core import policy
+from lamina.core.variable import Variable
+
+if TYPE_CHECKING:
+    from lamina.core.layer import Layer
+
+structure = [0]
+"""Counts changes of attributes of layers: whoever keeps a list of weights compares it."""
+
+
+class WeightOwner:
+    """What `Layer` knows about weights."""
+
+    name: str
+    built: bool
+    dtype_policy: policy.DTypePolicy
+    _trainable_weights: list[Variable]
+    _non_trainable_weights: list[Variable]
+    _trainable: bool
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        structure[0] += 1
+        object.__setattr__(self, name, value)
+
+    def add_weight(self, *args: Any, **kwargs: Any) -> Variable:
+        """Create a weight of this layer.
+
+        Takes the argument orders of all dialects: ``add_weight(name, shape, dtype, initializer,
+        regularizer, trainable, constraint)``, and ``add_weight(shape, initializer, ...)`` of Keras
+        1 and 3. Where no initializer, regularizer or constraint is given, the layer's attribute
+        ``<name>_initializer`` and so on is taken if it has one.
+
+        Args:
+            args: name and shape, or shape and initializer.
+            kwargs: name, shape, dtype, initializer, regularizer, trainable, constraint.
+
+        Raises:
+            ValueError: the shape holds an unknown or a negative size.
+            TypeError: an unknown argument.
+        """
+        options = _weight_options(self, args, kwargs)
+        name = options.pop("name", None) or "weight"
+        shape = _checked_shape(self, name, options.pop("shape", None) or ())
+        dtype = options.pop("dtype", None) or self.dtype_policy.variable_dtype
+        trainable = options.pop("trainable", True)
+        initializer = options.pop("initializer", None)
+        if initializer is None:
+            initializer = getattr(self, f"{name}_initializer", None) or _default(dtype)
+        regularizer = options.pop("regularizer", None) or getattr(self, f"{name}_regularizer", None)
+        constraint = options.pop("constraint", None) or getattr(self, f"{name}_constraint", None)
+        variable = Variable(
+            initializers.get(initializer),
+            shape,
+            dtype,
+            trainable=bool(trainable),
+            name=name,
+            regularizer=regularizers.get(regularizer),
+            constraint=constraints.get(constraint),
+        )
+        variable.path = f"{self.name}/{name}"
+        keep = self._trainable_weights if trainable else self._non_trainable_weights
+        keep.append(variable)
+        structure[0] += 1
+        return variable
+
+    add_variable = add_weight
+
+    def sublayers(self) -> list[Layer]:
+        """The layers that this one holds in its attributes, in lists and dicts too."""
+        found: dict[int, Layer] = {}
+        for name, value in vars(self).items():
+            if name not in _NOT_PARTS:
+                _collect(value, found)
+        return list(found.values())
+
+    def own_variables(self) -> list[Variable]:
+        """The variables of this layer itself: of ``add_weight``, and those in its attributes."""
+        found: dict[Variable, None] = dict.fromkeys(self._trainable_weights)
+        found.update(dict.fromkeys(self._non_trainable_weights))
+        for name, value in vars(self).items():
+            if isinstance(value, Variable):
+                found[value] = None
+            elif isinstance(value, list | tuple) and name not in _NOT_PARTS:
+                found.update(dict.fromkeys(part for part in value if isinstance(part, Variable)))
+        return list(found)
+
+    def all_layers(self) -> Iterator[Layer]:
+        """This layer and all layers in it, each once."""
+        seen: set[int] = set()
+        stack = [cast("Layer", self)]
+        while stack:
+            layer = stack.pop()
+            if id(layer) not in seen:
+                seen.add(id(layer))
+                yield layer
+                stack.extend(reversed(layer.sublayers()))
+
+    def _gather(self, trainable: bool) -> list[Variable]:
+        """Trainable weights, or the others, of this layer and those in it, in Keras' order."""
+        found: dict[Variable, None] = {}
+        frozen: set[int] = set()
+        for layer in self.all_layers():
+            if not layer._trainable:
+                frozen.update(id(part) for part in layer.all_layers())
+            for variable in layer.own_variables():
+                if (_learns(layer, variable) and id(layer) not in frozen) is trainable:
+                    found[variable] = None
+        return list(found)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights of this layer and of those in it."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The weights that training changes."""
+        return self._gather(trainable=True)
+
+    @trainable_weights.setter
+    def trainable_weights(self, variables: Iterable[Variable]) -> None:
+        self._trainable_weights = list(variables)
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The weights that training leaves alone, or that the layer changes itself."""
+        return self._gather(trainable=False)
+
+    @non_trainable_weights.setter
+    def non_trainable_weights(self, variables: Iterable[Variable]) -> None:
+        self._non_trainable_weights = list(variables)
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All weights: the trainable ones, then the others."""
+        return [*self.trainable_weights, *self.non_trainable_weights]
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All weights."""
+        return self.weights
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """The weights that training changes."""
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """The weights that training leaves alone."""
+        return self.non_trainable_weights
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Copies of all weights as NumPy arrays, in the order of ``weights``."""
+        return [variable.numpy() for variable in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Replace all weights; nothing changes unless all of them fit.
+
+        Args:
+            weights: arrays in the order of ``weights``.
+
+        Raises:
+            ValueError: their number or a shape is not that of the layer's weights.
+        """
+        own = self.weights
+        if len(weights) != len(own):
+            raise ValueError(
+                f"{self}: set_weights got {len(weights)} arrays, but the layer has {len(own)} "
+                f"weights: {', '.join(f'{v.path} {v.shape}' for v in own) or 'none'}."
+                + ("" if self.built else " The layer is not built yet: call it on data first.")
+            )
+        for variable, array in zip(own, weights, strict=True):
+            if tuple(np.shape(array)) != variable.shape:
+                raise ValueError(
+                    f"{self}: set_weights: {variable.path!r} has shape {variable.shape}, "
+                    f"got an array of shape {tuple(np.shape(array))}."
+                )
+        for variable, array in zip(own, weights, strict=True):
+            variable.assign(np.asarray(array))
+
+    def count_params(self) -> int:
+        """Number of scalars in all weights.
+
+        Raises:
+            ValueError: the layer has no weights yet because it never saw an input.
+        """
+        if not self.built:
+            raise ValueError(
+                f"{self}: count_params needs weights, and these are made at the first call. "
+                "Call the layer on data, call build(input_shape), or give the first layer an "
+                "input_shape."
+            )
+        return sum(variable.size for variable in self.weights)
+
+
+_NOT_PARTS = frozenset({"inbound_nodes", "outbound_nodes", "_compiled_calls", "_compilation"})
+
+
+def _learns(layer: Any, variable: Variable) -> bool:
+    if variable in layer._trainable_weights:
+        return True
+    return variable.trainable and variable not in layer._non_trainable_weights
+
+
+def _collect(value: Any, found: dict[int, Any]) -> None:
+    if isinstance(value, WeightOwner):
+        found[id(value)] = value
+    elif isinstance(value, list | tuple):
+        for part in value:
+            _collect(part, found)
+    elif isinstance(value, dict):
+        for part in value.values():
+            _collect(part, found)
+
+
+_ORDERS = {
+    "name": ("name", "shape", "dtype", "initializer", "regularizer", "trainable", "constraint"),
+    "shape": ("shape", "initializer", "dtype", "trainable"),
+    "keras 1": ("shape", "initializer", "name", "regularizer", "trainable", "constraint"),
+}
+
+
+def _weight_options(owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of ``add_weight`` by name, whichever order they came in."""
+    order = "shape"
+    if args and (isinstance(args[0], str) or (args[0] is None and len(args) > 1)):
+        order = "name"
+    elif len(args) > 2 and isinstance(args[2], str) and not _is_dtype(args[2]):
+        order = "keras 1"
+    options = dict(zip(_ORDERS[order], args, strict=False)) | kwargs
+    known = {*_ORDERS["name"], "autocast", "aggregation", "synchronization", "use_resource"}
+    known |= {"overwrite_with_gradient", "partitioner", "getter", "experimental_autocast"}
+    for name in options:
+        if name not in known:
+            from lamina import registry
+
+            raise TypeError(
+                f"{owner}: add_weight: unknown argument {name!r}."
+                f"{registry.did_you_mean(name, sorted(known))}"
+            )
+    return {name: options[name] for name in _ORDERS["name"] if name in options}
+
+
+def _is_dtype(value: str) -> bool:
+    try:
+        np.dtype(value)
+    except TypeError:
+        return value == "bfloat16"
+    return True
+
+
+def _checked_shape(owner: Any, name: str, shape: Any) -> tuple[int, ...]:
+    sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    for size in sizes:
+        if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 0:
+            raise ValueError(
+                f"{owner}: weight {name!r} needs known sizes, got shape {sizes}. "
+                "A size is None where the input shape does not say it: name it in the Input."
+            )
+    return tuple(int(size) for size in sizes)
+
+
+def _default(dtype: Any) -> str:
+    return "glorot_uniform" if jnp.issubdtype(jnp.dtype(dtype), jnp.floating) else "zeros"
+
+
+def regularization(variables: Iterable[Variable]) -> list[Any]:
+    """The penalty of each regularized weight, as scalars."""
+    return [v.regularizer(v.value) for v in variables if v.regularizer is not None]
