@@ -8,8 +8,9 @@ has it is the first maximum of the window in row-major order.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from functools import partial
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -22,6 +23,10 @@ from lamina.ops.shape import spatial_axes
 
 if TYPE_CHECKING:
     from lamina.typing import Array, DataFormat, Padding
+
+
+LONG = 16
+"""Cells of a window up to which operations are unrolled where it can be chosen."""
 
 
 def pool_output_size(size: int | None, window: int, stride: int, *, padding: Padding) -> int | None:
@@ -58,7 +63,12 @@ def max_pool(
     x = jnp.asarray(x)
     floating = jnp.issubdtype(x.dtype, jnp.inexact)
     lowest = -jnp.inf if floating else jnp.iinfo(x.dtype).min
-    for axis, size, stride in _cases(x, window, strides, data_format):
+    cases = _cases(x, window, strides, data_format)
+    if tuple(window) == tuple(strides) and math.prod(window) <= LONG:
+        for axis, size, stride in cases:
+            x, _ = _fit(x, axis, size, stride, padding, lowest)
+        return _max_tiled(x, spatial_axes(x.ndim, data_format), tuple(window))
+    for axis, size, stride in cases:
         x, _ = _fit(x, axis, size, stride, padding, lowest)
         x = _max_along(x, axis, size, stride)
     return x
@@ -186,10 +196,128 @@ def _fit(
     return x, counts
 
 
-def _cell(x: Array, axis: int, window: int, stride: int, offset: int) -> Array:
-    """The cell at `offset` of every window along an axis that `_fit` made."""
-    last = x.shape[axis] - window + offset + 1
-    return lax.slice_in_dim(x, offset, last, stride, axis)
+def _largest(x: Array, axis: int, window: int, stride: int) -> Array:
+    if _is_long(window, stride):
+        return jnp.max(_blocks(x, axis, window), axis + 1)
+    return reduce(jnp.maximum, _cells(x, (axis,), (window,), (stride,)))
+
+
+def _largest_forward(x: Array, axis: int, window: int, stride: int) -> tuple[Array, Any]:
+    best = _largest(x, axis, window, stride)
+    if _is_long(window, stride):
+        blocks = _blocks(x, axis, window)
+        place = lax.broadcasted_iota(jnp.int32, blocks.shape, axis + 1)
+        here = blocks == lax.broadcast_in_dim(best, blocks.shape, _without(x.ndim, axis + 1))
+        return best, (jnp.min(jnp.where(here, place, window - 1), axis + 1), x.shape[axis])
+    first = _first_equal(_cells(x, (axis,), (window,), (stride,)), best)
+    return best, (first, x.shape[axis])
+
+
+def _largest_backward(
+    axis: int, window: int, stride: int, kept: Any, gradient: Array
+) -> tuple[Array]:
+    first, size = kept
+    if _is_long(window, stride):
+        shape = (*first.shape[: axis + 1], window, *first.shape[axis + 1 :])
+        kept_axes = _without(first.ndim, axis + 1)
+        place = lax.broadcasted_iota(jnp.int32, shape, axis + 1)
+        here = place == lax.broadcast_in_dim(first, shape, kept_axes)
+        spread = jnp.where(here, lax.broadcast_in_dim(gradient, shape, kept_axes), 0.0)
+        return (_unblock(spread, axis),)
+    parts = [jnp.where(first == offset, gradient, 0.0) for offset in range(window)]
+    return (_spread(parts, axis, stride, size),)
+
+
+_max_along = jax.custom_vjp(_largest, nondiff_argnums=(1, 2, 3))
+_max_along.defvjp(_largest_forward, _largest_backward)
+
+
+def _tiled(x: Array, axes: Sequence[int], window: Sequence[int]) -> Array:
+    """Maximum of small windows that lie side by side, over all their axes at once."""
+    return reduce(jnp.maximum, _cells(x, axes, window, window))
+
+
+def _tiled_forward(x: Array, axes: Sequence[int], window: Sequence[int]) -> tuple[Array, Array]:
+    best = _tiled(x, axes, window)
+    return best, _first_equal(_cells(x, axes, window, window), best)
+
+
+def _tiled_backward(
+    axes: Sequence[int], window: Sequence[int], first: Array, gradient: Array
+) -> tuple[Array]:
+    parts = [jnp.where(first == offset, gradient, 0.0) for offset in range(math.prod(window))]
+    for axis, count in zip(axes[::-1], window[::-1], strict=True):
+        parts = [
+            _unblock(jnp.stack(parts[start : start + count], axis + 1), axis)
+            for start in range(0, len(parts), count)
+        ]
+    return (parts[0],)
+
+
+_max_tiled = jax.custom_vjp(_tiled, nondiff_argnums=(1, 2))
+_max_tiled.defvjp(_tiled_forward, _tiled_backward)
+
+
+def _total(x: Array, axis: int, window: int, stride: int) -> Array:
+    if _is_long(window, stride):
+        return jnp.sum(_blocks(x, axis, window), axis + 1)
+    return reduce(jnp.add, _cells(x, (axis,), (window,), (stride,)))
+
+
+def _total_forward(x: Array, axis: int, window: int, stride: int) -> tuple[Array, int]:
+    return _total(x, axis, window, stride), x.shape[axis]
+
+
+def _total_backward(
+    axis: int, window: int, stride: int, size: int, gradient: Array
+) -> tuple[Array]:
+    return (_spread([gradient] * window, axis, stride, size),)
+
+
+_sum_along = jax.custom_vjp(_total, nondiff_argnums=(1, 2, 3))
+_sum_along.defvjp(_total_forward, _total_backward)
+
+
+def _is_long(window: int, stride: int) -> bool:
+    """Whether the windows lie side by side and are too long to unroll."""
+    return window == stride and window > LONG
+
+
+def _without(rank: int, axis: int) -> tuple[int, ...]:
+    return tuple(a for a in range(rank + 1) if a != axis)
+
+
+def _blocks(x: Array, axis: int, window: int) -> Array:
+    return x.reshape(*x.shape[:axis], x.shape[axis] // window, window, *x.shape[axis + 1 :])
+
+
+def _unblock(x: Array, axis: int) -> Array:
+    """Join an axis with the one behind it."""
+    return x.reshape(*x.shape[:axis], x.shape[axis] * x.shape[axis + 1], *x.shape[axis + 2 :])
+
+
+def _cells(
+    x: Array, axes: Sequence[int], window: Sequence[int], strides: Sequence[int]
+) -> list[Array]:
+    """One array for each cell of the window, in row-major order: its value in all windows."""
+    cells = [x]
+    for axis, size, stride in zip(axes, window, strides, strict=True):
+        last = x.shape[axis] - size + 1
+        cells = [
+            lax.slice_in_dim(cell, offset, last + offset, stride, axis)
+            for cell in cells
+            for offset in range(size)
+        ]
+    return cells
+
+
+def _first_equal(cells: list[Array], best: Array) -> Array:
+    """Number of the first cell that equals the best one."""
+    kind = jnp.uint8 if len(cells) < 256 else jnp.int32
+    first = jnp.full(best.shape, len(cells) - 1, kind)
+    for number in range(len(cells) - 2, -1, -1):
+        first = jnp.where(cells[number] == best, jnp.asarray(number, kind), first)
+    return first
 
 
 def _spread(parts: list[Array], axis: int, stride: int, size: int) -> Array:
@@ -199,78 +327,19 @@ def _spread(parts: list[Array], axis: int, stride: int, size: int) -> Array:
     for each r their sum is one row of additions, and the rows are then interleaved.
     """
     rows = -(-size // stride)
+    empty = [0] * parts[0].ndim
     phases = []
     for phase in range(stride):
         total = None
         for shift, part in enumerate(parts[phase::stride]):
-            config = [(0, 0, 0)] * part.ndim
-            config[axis] = (shift, rows - part.shape[axis] - shift, 0)
-            moved = lax.pad(part, jnp.zeros((), part.dtype), config)
+            low, high = empty.copy(), empty.copy()
+            low[axis], high[axis] = shift, rows - part.shape[axis] - shift
+            moved = lax.pad(
+                part, jnp.zeros((), part.dtype), list(zip(low, high, empty, strict=True))
+            )
             total = moved if total is None else total + moved
         phases.append(jnp.zeros_like(phases[0]) if total is None else total)
-    whole = jnp.stack(phases, axis + 1)
-    whole = whole.reshape(*whole.shape[:axis], rows * stride, *whole.shape[axis + 2 :])
-    return lax.slice_in_dim(whole, 0, size, axis=axis)
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
-def _max_along(x: Array, axis: int, window: int, stride: int) -> Array:
-    """Maximum of each window along one axis."""
-    if window == stride:
-        return jnp.max(_blocks(x, axis, window), axis + 1)
-    best = _cell(x, axis, window, stride, 0)
-    for offset in range(1, window):
-        best = jnp.maximum(best, _cell(x, axis, window, stride, offset))
-    return best
-
-
-def _blocks(x: Array, axis: int, window: int) -> Array:
-    return x.reshape(*x.shape[:axis], x.shape[axis] // window, window, *x.shape[axis + 1 :])
-
-
-def _max_along_forward(x: Array, axis: int, window: int, stride: int) -> tuple[Array, Any]:
-    best = _max_along(x, axis, window, stride)
-    kind = jnp.uint8 if window < 256 else jnp.int32
-    first = jnp.full(best.shape, window - 1, kind)
-    for offset in range(window - 2, -1, -1):
-        here = _cell(x, axis, window, stride, offset) == best
-        first = jnp.where(here, jnp.asarray(offset, kind), first)
-    return best, (first, x.shape[axis])
-
-
-def _max_along_backward(
-    axis: int, window: int, stride: int, kept: Any, gradient: Array
-) -> tuple[Array]:
-    first, size = kept
-    parts = [jnp.where(first == offset, gradient, 0.0) for offset in range(window)]
-    return (_spread(parts, axis, stride, size),)
-
-
-_max_along.defvjp(_max_along_forward, _max_along_backward)
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
-def _sum_along(x: Array, axis: int, window: int, stride: int) -> Array:
-    """Sum of each window along one axis."""
-    if window == stride:
-        return jnp.sum(_blocks(x, axis, window), axis + 1)
-    total = _cell(x, axis, window, stride, 0)
-    for offset in range(1, window):
-        total = total + _cell(x, axis, window, stride, offset)
-    return total
-
-
-def _sum_along_forward(x: Array, axis: int, window: int, stride: int) -> tuple[Array, int]:
-    return _sum_along(x, axis, window, stride), x.shape[axis]
-
-
-def _sum_along_backward(
-    axis: int, window: int, stride: int, size: int, gradient: Array
-) -> tuple[Array]:
-    return (_spread([gradient] * window, axis, stride, size),)
-
-
-_sum_along.defvjp(_sum_along_forward, _sum_along_backward)
+    return lax.slice_in_dim(_unblock(jnp.stack(phases, axis + 1), axis), 0, size, axis=axis)
 
 
 __all__ = [
