@@ -1,0 +1,25 @@
+"""Callbacks: what happens between the steps of training."""
+
+from lamina.training.callbacks.bar import ProgbarLogger, ProgressBar
+from lamina.training.callbacks.base import Callback
+from lamina.training.callbacks.history import BaseLogger, History, LambdaCallback
+from lamina.training.callbacks.monitor import EarlyStopping
+from lamina.training.callbacks.rate import LearningRateScheduler, ReduceLROnPlateau
+from lamina.training.callbacks.record import CSVLogger, RemoteMonitor, TerminateOnNaN
+from lamina.training.callbacks.several import CallbackList
+
+__all__ = [
+    "BaseLogger",
+    "CSVLogger",
+    "Callback",
+    "CallbackList",
+    "EarlyStopping",
+    "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "ProgbarLogger",
+    "ProgressBar",
+    "ReduceLROnPlateau",
+    "RemoteMonitor",
+    "TerminateOnNaN",
+]
