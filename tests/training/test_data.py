@@ -1,10 +1,7 @@
-"""Sources of batches: every kind of data, exact rows, orders, threads, error texts."""
+"""Sources cut from arrays: every kind of array, exact rows, orders, dtypes, weights."""
 
 from __future__ import annotations
 
-import threading
-import time
-import traceback
 from typing import Any
 
 import h5py
@@ -23,7 +20,6 @@ from lamina.training.data import (
     pack_x_y_sample_weight,
     unpack_x_y_sample_weight,
 )
-from lamina.utils.sequence import GeneratorEnqueuer, OrderedEnqueuer, PyDataset, Sequence
 
 make_source: Any = sources.make_source
 split_validation: Any = sources.split_validation
@@ -35,14 +31,6 @@ X = RNG.normal(size=(ROWS, WIDTH)).astype("float32")
 Y = RNG.integers(0, 4, size=ROWS).astype("int32")
 
 
-@pytest.fixture(autouse=True)
-def _no_thread_stays():
-    before = set(threading.enumerate())
-    yield
-    left = [t for t in threading.enumerate() if t not in before and t.name.startswith("lamina")]
-    assert not left
-
-
 @pytest.fixture
 def tiny_limit(monkeypatch):
     monkeypatch.setattr(arrays, "RESIDENT_LIMIT", 0)
@@ -50,49 +38,6 @@ def tiny_limit(monkeypatch):
 
 def rows(source, epoch=0, part=0):
     return [np.asarray(batch[part]) for batch in source.batches(epoch)]
-
-
-def counting(epochs=1, steps=4, size=3):
-    """Batches whose x is their number."""
-    for number in range(epochs * steps):
-        yield np.full((size, 2), number, "float32"), np.full(size, number, "int32")
-
-
-class Numbered(PyDataset):
-    def __init__(self, length=5, delay=False, **options):
-        super().__init__(**options)
-        self.length, self.delay, self.ended, self.threads = length, delay, 0, set()
-
-    def __len__(self):
-        return self.length
-
-    def __getitem__(self, index):
-        assert type(index) is int
-        self.threads.add(threading.current_thread().name)
-        if self.delay:  # early ones take longest
-            time.sleep(0.004 * (self.length - index))
-        return np.full((2, 3), index, "float32"), np.full(2, 10 * index + self.ended, "int32")
-
-    def on_epoch_end(self):
-        self.ended += 1
-
-
-class Sent(PyDataset):
-    """Travels to other processes."""
-
-    def __init__(self):
-        super().__init__(workers=1, use_multiprocessing=True)
-        self.shift = 0
-
-    def __len__(self):
-        return 3
-
-    def __getitem__(self, index):
-        return np.full((2, 1), index + self.shift, "float32")
-
-
-def numbers(source, epoch=0):
-    return [int(batch[0].flat[0]) for batch in source.batches(epoch)]
 
 
 # --- arrays -----------------------------------------------------------------------------------
@@ -127,6 +72,11 @@ def test_batch_shuffle_does_not_copy_either():
     assert all(
         np.shares_memory(x, X) for x in rows(make_source(X, batch_size=4, shuffle="batch", seed=3))
     )
+
+
+def test_batch_shuffle_of_less_than_a_batch():
+    source = make_source(X, batch_size=50, shuffle="batch")
+    assert source.order(0).tolist() == list(range(ROWS))
 
 
 def test_jax_arrays_stay_on_their_device():
@@ -369,6 +319,8 @@ def test_sparse_batches_have_one_shape(make, shuffle):
     assert [batch.shape for batch in batches] == [(4, 7), (4, 7), (3, 7)]
     found = np.concatenate([batch.todense() for batch in batches])
     np.testing.assert_array_equal(found, dense[order])
+    entries = np.count_nonzero(dense[order][:4])
+    assert (np.asarray(batches[0].indices)[entries:] == batches[0].shape).all()
     kernel = RNG.normal(size=(7, 5)).astype("float32")
     product = jax.jit(lambda a, b: a @ b)(batches[1], kernel)
     np.testing.assert_allclose(product, dense[order][4:8] @ kernel, rtol=1e-5, atol=1e-6)
@@ -390,288 +342,6 @@ def test_sparse_in_streams_and_splits():
     found = [[b[0].todense() for b in make_source(*part).batches(0)] for part in (train, held)]
     np.testing.assert_array_equal(np.concatenate(found[0]), dense[:6])
     np.testing.assert_array_equal(np.concatenate(found[1]), dense[6:])
-
-
-# --- generators and iterables -------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_generators_go_on_where_the_epoch_stopped(workers):
-    pulled = []
-
-    def endless():
-        number = 0
-        while True:
-            pulled.append(number)
-            yield np.full((2, 1), number, "float64")
-            number += 1
-
-    source = make_source(endless(), steps=3, workers=workers, max_queue_size=2)
-    assert (source.samples, source.batch_size, source.steps) == (None, None, 3)
-    assert [numbers(source, epoch) for epoch in range(3)] == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
-    assert pulled == list(range(9))  # nothing is taken that no epoch asked for
-    assert not source.exhausted
-
-
-def test_a_thread_prepares_only_so_many():
-    pulled = []
-
-    def endless():
-        while True:
-            pulled.append(0)
-            yield np.ones((1, 1))
-
-    batches = make_source(endless(), steps=50, max_queue_size=3).batches(0)
-    next(batches)
-    time.sleep(0.05)
-    assert 2 <= len(pulled) <= 6
-    batches.close()
-
-
-def test_a_generator_that_runs_dry_warns_and_ends_the_epoch():
-    source = make_source(counting(steps=5), steps=3)
-    assert numbers(source) == [0, 1, 2]
-    with pytest.warns(
-        UserWarning, match="fit: .* ran out in epoch 2: 3 steps were expected and 2 were seen"
-    ):
-        assert numbers(source, 1) == [3, 4]
-    assert source.exhausted
-
-
-def test_a_finite_generator_without_steps_is_one_epoch():
-    source = make_source(counting(steps=3))
-    assert source.steps is None
-    assert numbers(source) == [0, 1, 2]
-    assert source.steps == 3
-    assert source.exhausted
-    with pytest.warns(UserWarning, match="epoch 2: 3 steps were expected and 0 were seen"):
-        assert numbers(source, 1) == []
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_an_empty_generator(workers):
-    source = make_source(iter(()), steps=2, workers=workers, where="evaluate")
-    with pytest.raises(ValueError, match="evaluate: x, a tuple_iterator, is empty: it yielded no"):
-        next(source.batches(0))
-
-
-class Loader:
-    """Iterable as a loader of PyTorch: a new pass each time, lists as pairs."""
-
-    def __init__(self, length, known=True):
-        self.length, self.known = length, known
-
-    def __iter__(self):
-        return ([np.full((2, 1), i), np.full(2, i)] for i in range(self.length))
-
-    def __len__(self):
-        if not self.known:
-            raise TypeError("unknown length")
-        return self.length
-
-
-@pytest.mark.parametrize("known", [True, False])
-def test_iterables_start_anew_each_epoch(known):
-    source = make_source(Loader(3, known))
-    assert source.steps == (3 if known else None)
-    assert numbers(source) == numbers(source, 1) == [0, 1, 2]
-    x, y, w = next(source.batches(2))
-    assert (x.shape, y.shape, w) == ((2, 1), (2,), None)
-    source.close()
-
-
-def test_iterables_with_fewer_steps_go_on():
-    source = make_source(Loader(4), steps=3)
-    assert [numbers(source, e) for e in range(4)] == [[0, 1, 2], [3, 0, 1], [2, 3, 0], [1, 2, 3]]
-    source = make_source(Loader(4), steps=2)
-    assert [numbers(source, e) for e in range(3)] == [[0, 1], [2, 3], [0, 1]]
-
-
-def test_iterables_with_too_many_steps_run_dry_each_epoch():
-    source = make_source(Loader(2), steps=3)
-    for epoch in range(2):
-        with pytest.warns(UserWarning, match="3 steps were expected and 2 were seen"):
-            assert numbers(source, epoch) == [0, 1]
-    assert not source.exhausted
-
-
-def test_an_iterable_that_empties_does_not_hang():
-    loader = Loader(2)
-    source = make_source(loader, steps=2)
-    assert numbers(source) == [0, 1]
-    loader.length = 0
-    with pytest.warns(UserWarning, match="2 steps were expected and 0 were seen"):
-        assert numbers(source, 1) == []
-
-
-def test_what_batches_mean():
-    def one(batch, where="fit"):
-        return next(make_source(iter([batch]), where=where).batches(0))
-
-    a, b, w = np.ones((2, 1)), np.zeros(2), np.array([1, 2])
-    assert one(a)[1:] == (None, None)
-    assert one((a,))[1:] == (None, None)
-    assert one((a, b))[1].shape == (2,)
-    assert one((a, b, w))[2].dtype == np.float32
-    assert one(([a, a], {"o": b}))[1]["o"].shape == (2,)
-    assert len(one(([a, a], b))[0]) == 2
-    assert one([a, b], "fit")[1].shape == (2,)
-    assert len(one([a, b], "predict")[0]) == 2
-
-
-def test_exceptions_of_producers_keep_their_traceback():
-    def broken_inside():
-        yield np.ones((2, 1))
-        raise KeyError("lost file")
-
-    batches = make_source(broken_inside(), steps=4).batches(0)
-    next(batches)
-    with pytest.raises(KeyError, match="lost file") as caught:
-        next(batches)
-    names = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
-    assert "broken_inside" in names
-
-
-def test_closing_ends_the_thread_at_once():
-    source = make_source(counting(steps=100), steps=100, max_queue_size=2)
-    batches = source.batches(0)
-    next(batches)
-    assert any(t.name == "lamina-prefetch" for t in threading.enumerate())
-    source.close()
-    assert not any(t.name == "lamina-prefetch" for t in threading.enumerate())
-
-
-# --- Sequence -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("workers", [0, 1, 3])
-def test_workers_keep_the_order(workers):
-    data = Numbered(7, delay=True)
-    source = make_source(data, workers=workers, max_queue_size=4)
-    assert source.steps == 7
-    assert numbers(source) == list(range(7))
-    assert len(data.threads) == (workers or 1)
-    assert ("MainThread" in data.threads) == (workers == 0)
-
-
-def test_a_sequence_says_itself_how_many_workers():
-    data = Numbered(6, delay=True, workers=3)
-    assert numbers(make_source(data)) == list(range(6))
-    assert len(data.threads) == 3
-
-
-def test_sequence_shuffles_batches_and_hears_of_epochs():
-    data = Numbered(6)
-    source = make_source(data, shuffle=True, seed=3)
-    orders = [numbers(source, e) for e in range(3)]
-    assert [sorted(order) for order in orders] == [list(range(6))] * 3
-    assert len(set(map(tuple, orders))) > 1
-    assert numbers(make_source(Numbered(6), shuffle=True, seed=3), 2) == orders[2]
-    assert data.ended == 0
-    source.on_epoch_end()
-    assert data.ended == 1
-    assert all(batch[1][0] % 10 == 1 for batch in source.batches(0))
-
-
-def test_sequence_with_fewer_steps_goes_on():
-    source = make_source(Numbered(4), steps=3)
-    assert [numbers(source, e) for e in range(3)] == [[0, 1, 2], [3, 0, 1], [2, 3, 0]]
-    assert numbers(make_source(Numbered(4), steps=3, where="evaluate"), 1) == [0, 1, 2]
-    with pytest.warns(UserWarning, match="9 steps are asked for, but x, a Numbered, has 4"):
-        assert len(numbers(make_source(Numbered(4), steps=9))) == 4
-
-
-def test_sequence_without_end():
-    class Endless(Numbered):
-        @property
-        def num_batches(self):
-            return None
-
-    assert numbers(make_source(Endless(), steps=2), 3) == [6, 7]
-    with pytest.raises(ValueError, match="a Endless, has no length; say how many batches"):
-        make_source(Endless())
-
-
-def test_sequence_whose_length_changes():
-    data = Numbered(2)
-    source = make_source(data)
-    assert len(numbers(source)) == 2
-    data.length = 3
-    assert numbers(source, 1) == [0, 1, 2]
-    assert source.steps == 3
-
-
-def test_plain_classes_are_sequences_too():
-    class Old:
-        def __len__(self):
-            return 2
-
-        def __getitem__(self, index):
-            return X[index : index + 1], Y[index : index + 1]
-
-    assert len(numbers(make_source(Old()))) == 2
-
-
-def test_exceptions_of_sequences():
-    class Broken(Numbered):
-        def __getitem__(self, index):
-            if index == 2:
-                raise OSError("no such picture")
-            return super().__getitem__(index)
-
-    batches = make_source(Broken(), workers=2).batches(0)
-    assert [int(next(batches)[0].flat[0]) for _ in range(2)] == [0, 1]
-    with pytest.raises(OSError, match="no such picture"):
-        next(batches)
-
-
-def test_a_sequence_left_early_leaves_no_thread():
-    data = Numbered(50, delay=False)
-    source = make_source(data, workers=3, max_queue_size=5)
-    next(source.batches(0))
-    source.close()
-    assert len(data.threads) <= 3
-
-
-def test_processes():
-    data = Sent()
-    source = make_source(data)
-    try:
-        assert numbers(source) == [0, 1, 2]
-        data.shift = 5
-        assert numbers(source, 1) == [5, 6, 7]
-    finally:
-        source.close()
-
-
-def test_what_cannot_be_sent_uses_threads_and_says_so():
-    data: Any = Numbered(3)
-    data.function = lambda: None
-    with pytest.warns(UserWarning, match=r"needs a Numbered that can be pickled .*; 2 threads are"):
-        source = make_source(data, workers=2, use_multiprocessing=True)
-    assert numbers(source) == [0, 1, 2]
-    with pytest.warns(UserWarning, match="one thread reads a generator"):
-        make_source(counting(), use_multiprocessing=True)
-
-
-def test_enqueuers():
-    assert Sequence is PyDataset
-    queue = OrderedEnqueuer(Numbered(3, delay=True), shuffle=True)
-    with pytest.raises(RuntimeError, match=r"OrderedEnqueuer: call start\(\) before get\(\)"):
-        queue.get()
-    queue.start(workers=2, max_queue_size=3)
-    assert queue.is_running()
-    items = queue.get()
-    passes = [[int(next(items)[0].flat[0]) for _ in range(3)] for _ in range(2)]
-    assert [sorted(p) for p in passes] == [[0, 1, 2]] * 2
-    assert int(next(items)[1][0]) % 10 == 2  # on_epoch_end was called twice
-    queue.stop()
-    assert not queue.is_running()
-    reader = GeneratorEnqueuer(counting(steps=9))
-    reader.start(max_queue_size=2)
-    assert int(next(reader.get())[0].flat[0]) == 0
-    assert int(next(reader.get())[0].flat[0]) == 1
-    reader.stop()
 
 
 # --- weights ------------------------------------------------------------------------------------
@@ -707,15 +377,6 @@ def test_class_weights_of_several_outputs():
     np.testing.assert_array_equal(source.resident[2][1], on_z)
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [(lambda: counting(steps=3), [4, 1, 1]), (lambda: Numbered(3), [4, 4, 1])],
-)
-def test_class_weights_of_streams(given, expected):
-    batches = list(make_source(given(), class_weight={0: 4.0, 10: 4.0}).batches(0))
-    assert [float(batch[2][0]) for batch in batches] == expected
-
-
 # --- split, pack --------------------------------------------------------------------------------
 
 
@@ -739,198 +400,3 @@ def test_pack_and_unpack():
         assert unpack_x_y_sample_weight(pack_x_y_sample_weight(*parts)) == parts
     with pytest.raises(ValueError, match="tuple of 4 entries"):
         unpack_x_y_sample_weight((1, 2, 3, 4))
-
-
-# --- error texts --------------------------------------------------------------------------------
-
-one = np.ones((4, 2), "float32")
-ERRORS = {
-    "lengths": (lambda: make_source(one, Y), r"fit: all arrays must .* got x: 4, y: 11\.$"),
-    "lengths of weights": (
-        lambda: make_source(one, one, Y, where="evaluate"),
-        r"evaluate: .* got x: 4, y: 4, sample_weight: 11\.$",
-    ),
-    "lengths in lists": (
-        lambda: make_source([one, X], {"out": Y}),
-        r"x\[0\]: 4, x\[1\]: 11, y\['out'\]: 11\. A list of arrays means several inputs",
-    ),
-    "no x": (lambda: make_source(None), "fit: x is None; there is no data"),
-    "empty array": (
-        lambda: make_source(np.ones((0, 3))),
-        r"fit: x is empty: its shape is \(0, 3\)",
-    ),
-    "empty list": (lambda: make_source([]), "fit: x is an empty list"),
-    "empty dict": (lambda: make_source({}), "fit: x is an empty dict"),
-    "scalar": (lambda: make_source(np.float32(3)), "fit: x is a scalar; an array with one row"),
-    "number": (lambda: make_source(one, 3), "fit: y is a scalar"),
-    "scalar inside": (lambda: make_source([one, jnp.ones(())]), r"fit: x\[1\] is a scalar"),
-    "text": (lambda: make_source("digits.csv"), "fit: x holds strings; map them to ints first"),
-    "strings": (lambda: make_source(one, np.array(["a"] * 4)), "fit: y holds strings"),
-    "strings in lists": (
-        lambda: make_source(one, ["cat", "dog", "cat", "cat"]),
-        r"fit: y\[0\] is 'cat', a str; all entries must be numbers",
-    ),
-    "object": (
-        lambda: make_source({"a": np.array([[1], [1, 2]], dtype=object)}),
-        r"fit: x\['a'\] has dtype object \(it holds list\); numbers are expected",
-    ),
-    "dates": (lambda: make_source(np.array(["2020-01-01"], "M8[D]")), r"has dtype datetime64\[D\]"),
-    "complex": (lambda: make_source(one * 1j), "fit: x holds complex numbers"),
-    "masked": (
-        lambda: make_source(np.ma.masked_equal([1, 2], 2)),
-        "fit: x is a masked array with masked entries",
-    ),
-    "None in structure": (lambda: make_source([one, None]), r"fit: x\[1\] is None; an array is"),
-    "None in numbers": (lambda: make_source([[1, 2], [3, None]]), r"fit: x\[1\]\[1\] is None"),
-    "None in y": (lambda: make_source(one, [one, None]), r"fit: y\[1\] is None"),
-    "ragged": (
-        lambda: make_source([[1, 2], [3, 4], [5, 6, 7]]),
-        r"fit: x is ragged: x\[0\] has length 2 and x\[2\] has length 3",
-    ),
-    "ragged inside": (
-        lambda: make_source([[[1], [2]], [[3], [4, 5]]]),
-        r"fit: x\[1\] is ragged: x\[1\]\[0\] has length 1 and x\[1\]\[1\] has length 2",
-    ),
-    "ragged between": (
-        lambda: make_source([[[1], [2]], [[3, 4], [4, 5]]]),
-        r"x\[0\] has shape \(2, 1\) and x\[1\] has shape \(2, 2\)",
-    ),
-    "numbers and lists": (
-        lambda: make_source([1, [2, 3]]),
-        r"x\[0\] is a number and x\[1\] has length 2",
-    ),
-    "huge int": (lambda: make_source([1, 2**70]), "fit: x cannot be read .* exceed 64 bits"),
-    "int64": (
-        lambda: make_source(np.array([[1, 2], [3, 2**40]])),
-        r"fit: x holds 1099511627776 in row 1, beyond the range of int32",
-    ),
-    "float64": (
-        lambda: make_source(one, [1e300] * 4),
-        "fit: y holds numbers beyond the range of fl",
-    ),
-    "table": (
-        lambda: make_source(pd.DataFrame({"a": [1, 2], "b": ["u", "v"]})),
-        "fit: x: column 'b' holds (str|object), not numbers",
-    ),
-    "series": (lambda: make_source(pd.Series(["u"])), "fit: x holds (str|object), not numbers"),
-    "sparse y": (
-        lambda: make_source(one, scipy.sparse.csr_matrix(one)),
-        "fit: y is sparse; only x may be",
-    ),
-    "batch_size": (
-        lambda: make_source(one, batch_size=0),
-        "fit: batch_size must be a positive int, got 0",
-    ),
-    "batch_size float": (
-        lambda: make_source(one, batch_size=2.5),
-        r"batch_size must be a positive int, got 2\.5",
-    ),
-    "batch_size bool": (lambda: make_source(one, batch_size=True), "positive int, got True"),
-    "steps": (
-        lambda: make_source(one, steps=-1),
-        "fit: steps_per_epoch must be a positive int, got -1",
-    ),
-    "steps of predict": (
-        lambda: make_source(one, steps=0, where="predict"),
-        "predict: steps must be a positive int",
-    ),
-    "workers": (
-        lambda: make_source(one, workers=-1),
-        "workers must be an int of at least 0, got -1",
-    ),
-    "queue": (lambda: make_source(one, max_queue_size=0), "max_queue_size must be a positive int"),
-    "shuffle": (
-        lambda: make_source(one, shuffle="batsh"),
-        r"fit: shuffle must be True, False or 'batch', got 'batsh'\. Did you mean 'batch'\?",
-    ),
-    "shuffle None": (lambda: make_source(one, shuffle=None), "got None"),
-    "batch_size and generator": (
-        lambda: make_source(counting(), batch_size=4),
-        "fit: batch_size cannot be given when x is a generator; it decides itself",
-    ),
-    "y and generator": (
-        lambda: make_source(counting(), Y),
-        r"fit: y cannot be given when x is a generator; let it yield \(x, y\)",
-    ),
-    "weights and sequence": (
-        lambda: make_source(Numbered(), sample_weight=Y),
-        "fit: sample_weight cannot be given when x is a Numbered",
-    ),
-    "no data": (lambda: make_source(object()), "fit: x must be arrays, a generator, .* got object"),
-    "no array": (lambda: make_source(one, object()), "fit: y must be an array, .* got object"),
-    "empty sequence": (lambda: make_source(Numbered(0)), "a Numbered, is empty: its length is 0"),
-    "batch of four": (
-        lambda: next(make_source(iter([(1, 2, 3, 4)])).batches(0)),
-        "fit: batch 0: A batch is x, .* got a tuple of 4",
-    ),
-    "batch lengths": (
-        lambda: list(make_source(iter([(one, one), (one, Y)])).batches(0)),
-        "fit: batch 1: all arrays must have the same number of rows, got x: 4, y: 11",
-    ),
-    "batch without x": (
-        lambda: next(make_source(iter([(None, one)])).batches(0)),
-        "fit: batch 0 has no x",
-    ),
-    "fraction": (
-        lambda: split_validation(one, one, None, 1.5),
-        "fit: validation_split must be between",
-    ),
-    "fraction type": (lambda: split_validation(one, one, None, "a"), "must be a number between 0"),
-    "split of few": (
-        lambda: split_validation(one[:1], None, None, 0.5),
-        r"validation_split=0\.5 of 1 rows leaves no rows for training",
-    ),
-    "split of generator": (
-        lambda: split_validation(counting(), None, None, 0.5),
-        "fit: validation_split needs arrays, but x is a generator",
-    ),
-    "class key": (
-        lambda: weigh(Y, None, {"cat": 1}, "fit"),
-        "class_weight: classes are ints .* 'cat'",
-    ),
-    "class negative": (lambda: weigh(Y, None, {-1: 1}, "fit"), "got the key -1"),
-    "class beyond": (
-        lambda: weigh(np.eye(3), None, {3: 1}, "fit"),
-        r"class_weight has the class 3, but y has 3 classes \(0 to 2\)",
-    ),
-    "class weight": (
-        lambda: weigh(Y, None, {1: "a"}, "fit"),
-        r"class_weight\[1\] must be a finite",
-    ),
-    "class weight NaN": (lambda: weigh(Y, None, {1: np.nan}, "fit"), "finite number, got nan"),
-    "class_weight list": (
-        lambda: weigh(Y, None, [1, 2], "fit"),
-        "must be a dict of class to weight",
-    ),
-    "class of 3D": (
-        lambda: weigh(np.ones((4, 2, 3)), None, {0: 1}, "fit"),
-        r"needs one class per row, but y has shape \(4, 2, 3\)",
-    ),
-    "class of fractions": (
-        lambda: weigh(np.array([0, 0.5]), None, {0: 1}, "fit"),
-        "holds 0.5 in row 1",
-    ),
-    "class of NaN": (lambda: weigh(np.array([np.nan]), None, {0: 1}, "fit"), "holds nan in row 0"),
-    "two hot": (
-        lambda: weigh(np.array([[0, 1], [1, 1]]), None, {0: 1}, "fit"),
-        "row 1 of y has 2 equal largest entries",
-    ),
-    "class without y": (
-        lambda: make_source(one, class_weight={0: 1}),
-        "class_weight needs targets",
-    ),
-    "classes of outputs": (
-        lambda: weigh([Y, Y], None, {0: 1.0}, "fit"),
-        "with several outputs must be a dict of output to a dict",
-    ),
-    "unknown output": (
-        lambda: weigh({"left": Y, "right": Y}, None, {"rihgt": {0: 1}}, "fit"),
-        r"names the output 'rihgt'; .* Did you mean 'right'\?",
-    ),
-}
-
-
-@pytest.mark.parametrize(("call", "message"), ERRORS.values(), ids=list(ERRORS))
-def test_mistakes_are_named(call, message):
-    with pytest.raises((ValueError, TypeError), match=message):
-        call()
