@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from lamina.typing import Array
 
 
 def number(
@@ -59,6 +62,16 @@ def renamed(owner: object, old: Mapping[str, Any], names: Mapping[str, str]) -> 
         if name not in names:
             raise TypeError(f"{type(owner).__name__} has no argument {name!r}.")
     return {names[name]: value for name, value in old.items()}
+
+
+def widened(array: Array) -> Array:
+    """The array with floats of 16 bits as float32, for sums that would overflow.
+
+    >>> import jax.numpy as jnp
+    >>> widened(jnp.ones(3, "bfloat16")).dtype
+    dtype('float32')
+    """
+    return array.astype("float32") if array.dtype.itemsize < 4 else array
 
 
 def described(config: Any) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 
 from lamina import config as settings
 from lamina import registry
-from lamina.arguments import described, number, renamed
+from lamina.arguments import described, number, renamed, widened
 
 if TYPE_CHECKING:
     from lamina.typing import Array, ArrayLike, Config
@@ -78,7 +78,7 @@ class _NormConstraint(Constraint):
                 f"got {self.axis}."
             )
         # The squares of 16-bit numbers would overflow.
-        wide = weight.astype(jnp.promote_types(weight.dtype, jnp.float32))
+        wide = widened(weight)
         norm = jnp.sqrt(jnp.sum(jnp.square(wide), axis=axes, keepdims=True))
         factor = self.wanted(norm) / (norm + settings.epsilon())
         return (wide * jnp.broadcast_to(factor, wide.shape)).astype(weight.dtype)
@@ -149,9 +149,9 @@ class MinMaxNorm(_NormConstraint):
         rate: part of the way that one update goes, from 0 to 1.
         axis: the axis, or axes, along which norms are taken; see `MaxNorm`.
 
-    >>> MinMaxNorm(1.0, 2.0, rate=0.5)(jnp.array([[3.0], [4.0]])).round(1)
-    Array([[2.1],
-           [2.8]], dtype=float32)
+    >>> MinMaxNorm(1.0, 2.0, rate=0.5)(jnp.array([[0.0], [4.0]]))
+    Array([[0.],
+           [3.]], dtype=float32)
     """
 
     def __init__(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import jax.numpy as jnp
 
 from lamina import registry
-from lamina.arguments import described, number, renamed
+from lamina.arguments import described, number, renamed, widened
 
 if TYPE_CHECKING:
     from lamina.typing import Array, ArrayLike, Config
@@ -44,8 +44,7 @@ class Regularizer:
                 f"{type(self).__name__} takes an array of floats, got dtype {array.dtype.name}."
             )
         # Sums of 16-bit numbers would overflow or stop growing.
-        wide = jnp.promote_types(array.dtype, jnp.float32)
-        return self.penalty(array.astype(wide)).astype(array.dtype)
+        return self.penalty(widened(array)).astype(array.dtype)
 
     def penalty(self, x: Array) -> Array:
         """The scalar, for an array of at least 32 bits."""

@@ -7,6 +7,7 @@ import numbers
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -169,7 +170,9 @@ class Orthogonal(RandomInitializer):
         rows, columns = math.prod(shape[:-1]), shape[-1]
         wide = np.dtype("float64") if dtype == np.float64 else np.dtype("float32")
         tall = (max(rows, columns), min(rows, columns))
-        factor, triangle = np.linalg.qr(np.asarray(draw("normal", self.next_seed(), tall, wide)))
+        with jax.ensure_compile_time_eval():
+            normal = np.asarray(draw("normal", self.next_seed(), tall, wide))
+        factor, triangle = np.linalg.qr(normal)
         factor = factor * np.where(np.diagonal(triangle) < 0, -1, 1).astype(wide)
         matrix = factor.T if rows < columns else factor
         return jnp.array((matrix.reshape(shape) * wide.type(self.gain)).astype(dtype))

@@ -104,8 +104,8 @@ class VarianceScaling(RandomInitializer):
         if distribution == "normal":
             distribution = "truncated_normal"
         self.distribution = _word(self, "distribution", distribution, DISTRIBUTIONS)
-        self.input_axes = input_axes
-        self.output_axes = output_axes
+        self.input_axes = _written(input_axes)
+        self.output_axes = _written(output_axes)
 
     def random(self, shape: tuple[int, ...], dtype: np.dtype) -> Array:
         fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
@@ -255,6 +255,10 @@ class LecunNormal(_Scaled):
     """
 
     rule = (1.0, "fan_in", "truncated_normal")
+
+
+def _written(axes: Axes) -> int | list[int] | None:
+    return axes if axes is None or isinstance(axes, int) else list(axes)
 
 
 def _word(owner: object, name: str, value: Any, words: tuple[str, ...]) -> Any:
