@@ -1,6 +1,7 @@
 """Convolutions against a loop over output places, and their gradients against differences."""
 
 import itertools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +17,10 @@ from lamina.ops.conv import (
     conv_transpose_output_size,
     depthwise_conv,
 )
+from lamina.typing import DataFormat, Padding
 
 rng = np.random.default_rng(7)
+PADDINGS: tuple[Padding, ...] = ("valid", "same")
 
 
 def noise(*shape):
@@ -68,7 +71,7 @@ def check(x, kernel, strides, dilation, padding, groups=1):
     weights = noise(*expected.shape)
     with jax.enable_x64(True):
 
-        def total(x, kernel, data_format="channels_last"):
+        def total(x, kernel, data_format: DataFormat = "channels_last"):
             y = conv(
                 x,
                 kernel,
@@ -93,7 +96,7 @@ def check(x, kernel, strides, dilation, padding, groups=1):
                 arguments = [x, kernel]
                 direction = noise(*arguments[place].shape)
                 arguments[place] = direction
-                slope = slow_conv(*arguments, strides, dilation, padding, groups)
+                slope = slow_conv(arguments[0], arguments[1], strides, dilation, padding, groups)
                 np.testing.assert_allclose(
                     np.vdot(gradient, direction), np.vdot(slope, weights), rtol=1e-9, atol=1e-9
                 )
@@ -173,7 +176,7 @@ def test_depthwise_is_a_conv_of_each_channel(strides, padding, data_format):
             padding=padding,
             data_format=data_format,
         )
-    y = y if data_format == "channels_last" else np.moveaxis(y, 1, -1)
+    y = y if data_format == "channels_last" else np.moveaxis(np.asarray(y), 1, -1)
     np.testing.assert_allclose(y, expected, atol=1e-12)
 
 
@@ -205,7 +208,7 @@ def slow_transpose(x, kernel, size, strides, dilation, padding):
 @pytest.mark.parametrize("padding", ["valid", "same"])
 def test_transpose(strides, dilation, window, padding):
     x, kernel = noise(2, 4, 5, 3), noise(*window, 6, 3)
-    options = {"strides": strides, "dilation": dilation, "padding": padding}
+    options: dict[str, Any] = {"strides": strides, "dilation": dilation, "padding": padding}
     size = [
         conv_transpose_output_size(*case, padding=padding)
         for case in zip((4, 5), window, strides, dilation, strict=True)
@@ -219,16 +222,16 @@ def test_transpose(strides, dilation, window, padding):
         )
         gradient = jax.grad(lambda k: jnp.vdot(conv_transpose(x, k, **options), weights))(kernel)
     np.testing.assert_allclose(y, expected, atol=1e-12)
-    np.testing.assert_allclose(np.moveaxis(first, 1, -1), expected, atol=1e-12)
+    np.testing.assert_allclose(np.moveaxis(np.asarray(first), 1, -1), expected, atol=1e-12)
     slope = slow_transpose(x, direction, size, strides, dilation, padding)
     np.testing.assert_allclose(np.vdot(gradient, direction), np.vdot(slope, weights))
 
 
 def test_transpose_inverts_every_size_that_a_conv_maps_there():
-    for size, padding in itertools.product(range(3, 12), ["valid", "same"]):
+    for size, padding in itertools.product(range(3, 12), PADDINGS):
         out = conv_output_size(size, 3, 2, padding=padding)
         x, kernel = noise(1, out, 2), noise(3, 4, 2)
-        options = {"strides": (2,), "dilation": (1,), "padding": padding}
+        options: dict[str, Any] = {"strides": (2,), "dilation": (1,), "padding": padding}
         with jax.enable_x64(True):
             y = conv_transpose(x, kernel, **options, output_size=(size,))
         expected = slow_transpose(x, kernel, (size,), (2,), (1,), padding)
@@ -237,7 +240,7 @@ def test_transpose_inverts_every_size_that_a_conv_maps_there():
 
 def test_transpose_with_output_padding():
     x, kernel = noise(1, 4, 2), noise(3, 5, 2)
-    for padding, extra in itertools.product(["valid", "same"], [0, 1]):
+    for padding, extra in itertools.product(PADDINGS, [0, 1]):
         size = conv_transpose_output_size(4, 3, 2, padding=padding, output_padding=extra)
         assert size == 3 * 2 + 3 - (2 if padding == "same" else 0) + extra
         y = conv_transpose(
@@ -252,7 +255,7 @@ def test_transpose_with_output_padding():
 
 
 def test_bad_shapes_are_named():
-    options = {"strides": (1, 1), "dilation": (1, 1), "padding": "valid"}
+    options: dict[str, Any] = {"strides": (1, 1), "dilation": (1, 1), "padding": "valid"}
     with pytest.raises(ValueError, match=r"a window of 6 with dilation 1 does not fit axis 1"):
         conv(jnp.ones((1, 5, 7, 2)), jnp.ones((6, 1, 2, 3)), **options)
     with pytest.raises(ValueError, match=r"wants 3 channels, got an input of shape \(1, 5, 7, 2\)"):

@@ -37,8 +37,9 @@ def dot_last(x: Any, kernel: Any) -> Array:
 def bias_add(x: Any, bias: Any, channel_axis: int = -1) -> Array:
     """Add a bias along one axis, the same everywhere else.
 
-    A bias of rank 1 lies along `channel_axis`. One of a higher rank has a value for every
-    place but the batch: its axes are those of `x` without the first, channels included.
+    A bias of rank 1 lies along `channel_axis`. One of the rank of a sample has a value for
+    every place: first its spatial axes, then the channels, whatever the order is in `x`; of
+    these each has the size of `x` or 1.
 
     Raises:
         ValueError: the bias does not fit.
@@ -48,14 +49,22 @@ def bias_add(x: Any, bias: Any, channel_axis: int = -1) -> Array:
     """
     x, bias = jnp.asarray(x), jnp.asarray(bias)
     axis = channel_axis % x.ndim
-    axes = (axis,) if bias.ndim == 1 else tuple(range(1, x.ndim))
+    axes = (axis,)
+    placed = bias
+    if 1 < bias.ndim == x.ndim - 1:
+        axes = tuple(range(1, x.ndim))
+        placed = jnp.moveaxis(bias, -1, axis - 1)
     sizes = tuple(x.shape[a] for a in axes)
-    if bias.shape != sizes and (bias.ndim == 1 or bias.ndim != len(axes)):
+    fits = placed.ndim == len(sizes) and all(
+        own == size or (own == 1 and placed.ndim > 1)
+        for own, size in zip(placed.shape, sizes, strict=True)
+    )
+    if not fits:
         raise ValueError(
             f"bias_add: a bias of shape {bias.shape} does not fit axis {channel_axis} of an "
             f"array of shape {x.shape}."
         )
-    return x + lax.broadcast_in_dim(bias, x.shape, axes)
+    return x + lax.broadcast_in_dim(placed, x.shape, axes)
 
 
 def matmul(x: Any, y: Any) -> Array:
