@@ -100,7 +100,7 @@ HOSTILE = {
     ),
     "a mark too few": b"\x80\x02]K\x01e.",
     "a mark too many": b"\x80\x02(K\x01.",
-    "pops through a mark": b"\x80\x02K\x01(\x85.",
+    "pops through a mark": b"\x80\x02]K\x01(ae.",
     "two values": b"\x80\x02K\x01K\x02.",
     "nothing": b"",
     "no memo": b"\x80\x02h\x07.",

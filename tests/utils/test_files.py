@@ -227,13 +227,15 @@ def test_untar_needs_the_folder_it_names(tmp_path, cache):
         fetch(tar(tmp_path / "a.tgz", MEMBERS), cache, "birds", untar=True)
 
 
-def test_unpacked_folder_is_used_again(tmp_path, cache):
+@pytest.mark.parametrize("archive_is_kept", [True, False])
+def test_unpacked_folder_is_used_again(tmp_path, cache, archive_is_kept):
     source = tar(tmp_path / "pets.tgz", MEMBERS)
     folder = cache / "datasets" / "pets"
     fetch(source, cache, "pets", extract=True)
     (folder / "mine.txt").write_text("kept")
     source.unlink()
-    (cache / "datasets" / "pets_archive").unlink()
+    if not archive_is_kept:
+        (cache / "datasets" / "pets_archive").unlink()
     assert fetch(source, cache, "pets", extract=True) == str(folder)
     assert (folder / "mine.txt").exists()
 
