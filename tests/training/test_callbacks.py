@@ -116,6 +116,13 @@ def test_reduce_lr_does_what_keras_does(name):
     np.testing.assert_allclose(rows, case["rows"], rtol=1e-6)
 
 
+def test_values_that_are_no_numbers_stop_after_the_first_epoch_with_its_weights():
+    callback = EarlyStopping("loss", patience=0, restore_best_weights=True)
+    model, seen = run(callback, "loss", [math.nan, math.nan, 1.0])
+    assert (len(seen), callback.stopped_epoch, callback.best) == (2, 1, None)
+    assert model.weights[0][1, 2] == 0
+
+
 def test_keras_2_and_3_differ_where_we_follow_keras_3():
     # What is recorded, so that a new recording with other facts is noticed.
     old, new = KERAS2["stopping"], KERAS3["stopping"]

@@ -92,7 +92,7 @@ class Line:
         """The time that is left (in all, at the end), and the pace."""
         left = self.elapsed
         if not final and self.steps is not None and self.pace is not None:
-            left = self.pace * (self.steps - self.step)
+            left = self.pace * max(self.steps - self.step, 0)
         pace = [] if self.pace is None else [pace_text(self.pace, self.unit)]
         return [clock_text(left), *pace]
 

@@ -186,4 +186,5 @@ class ProgbarLogger(ProgressBar):
 
     def set_params(self, params: Any) -> None:
         super().set_params(params)
-        self.verbose = checked_verbosity(self._param("verbose") or 0, "ProgbarLogger")
+        verbose = self._param("verbose")
+        self.verbose = checked_verbosity(1 if verbose is None else verbose, "ProgbarLogger")

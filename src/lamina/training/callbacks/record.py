@@ -7,10 +7,10 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib import error, parse, request
+from urllib import parse
 
 import numpy as np
 
@@ -77,41 +77,30 @@ class CSVLogger(Callback):
         self.sep = separator
         self.append = append
         self.columns: list[str] | None = None
-        self._file: Any = None
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._close()
         path = Path(self.filename)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.columns = self._stored()[0] if self.append and path.is_file() else None
-        self._open("a" if self.append else "w")
+        self.columns = None
+        if self.append and path.is_file():
+            self.columns = self._stored()[0]
+        else:
+            self._write([], "w")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         numbers = {"epoch": epoch, **as_logs(logs)}
-        if self._file is None:
-            raise RuntimeError("CSVLogger: on_epoch_end was called before on_train_begin.")
         if self.columns is None:
             self.columns = ["epoch", *sorted(name for name in numbers if name != "epoch")]
-            self._write(self.columns)
+            self._write([self.columns])
         new = sorted(set(numbers) - set(self.columns))
         if new:
             self._widen(new)
-        self._write([_cell(numbers.get(name, "NA")) for name in self.columns])
+        self._write([[_cell(numbers.get(name, "NA")) for name in self.columns]])
 
-    def on_train_end(self, logs: Any = None) -> None:
-        self._close()
-
-    def _open(self, mode: str) -> None:
-        self._file = open(self.filename, mode, encoding="utf-8", newline="")  # noqa: SIM115
-
-    def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def _write(self, row: list[Any]) -> None:
-        csv.writer(self._file, delimiter=self.sep, lineterminator="\n").writerow(row)
-        self._file.flush()
+    def _write(self, rows: Iterable[list[Any]], mode: str = "a", suffix: str = "") -> None:
+        # Opened for each line: nothing stays open when training breaks off.
+        with open(self.filename + suffix, mode, encoding="utf-8", newline="") as file:
+            csv.writer(file, delimiter=self.sep, lineterminator="\n").writerows(rows)
 
     def _stored(self) -> tuple[list[str] | None, list[list[str]]]:
         with open(self.filename, encoding="utf-8", newline="") as file:
@@ -121,16 +110,10 @@ class CSVLogger(Callback):
     def _widen(self, new: list[str]) -> None:
         """Write the file anew with further columns; the old one stays until that is done."""
         columns = [*(self.columns or []), *new]
-        rows = self._stored()[1]
-        self._close()
-        written = f"{self.filename}.new"
-        with open(written, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, delimiter=self.sep, lineterminator="\n")
-            writer.writerow(columns)
-            writer.writerows([*row, *["NA"] * (len(columns) - len(row))] for row in rows)
-        os.replace(written, self.filename)
+        rows = ([*row, *["NA"] * (len(columns) - len(row))] for row in self._stored()[1])
+        self._write([columns, *rows], "w", suffix=".new")
+        os.replace(f"{self.filename}.new", self.filename)
         self.columns = columns
-        self._open("a")
 
 
 def _cell(value: Any) -> Any:
@@ -177,6 +160,8 @@ class RemoteMonitor(Callback):
         self.send_as_json = send_as_json
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        from urllib import request  # it loads the modules of HTTP
+
         numbers = {"epoch": epoch}
         numbers.update((name, _cell(value)) for name, value in as_logs(logs).items())
         text = json.dumps(numbers)
@@ -190,7 +175,7 @@ class RemoteMonitor(Callback):
         try:
             with request.urlopen(message, timeout=self.timeout):
                 pass
-        except (error.URLError, OSError, ValueError) as failure:
+        except (OSError, ValueError) as failure:
             warnings.warn(
                 f"RemoteMonitor: the numbers of epoch {epoch} did not reach {self.root} "
                 f"({failure}).",
