@@ -324,3 +324,11 @@ def test_offline_message_says_what_to_put_where(offline, load, name):
         load()
     assert f"{name} " in str(caught.value)
     assert str(offline) in str(caught.value)
+
+
+def test_modules_are_listed_and_wrong_names_get_a_hint():
+    import lamina.datasets
+
+    assert set(lamina.datasets.__all__) <= set(dir(lamina.datasets))
+    with pytest.raises(AttributeError, match=r"no data set 'minst'\. Did you mean 'mnist'\?"):
+        lamina.datasets.minst  # noqa: B018  # pyright: ignore[reportAttributeAccessIssue]

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import IO
 
 from lamina import config
-from lamina.utils.archives import unpack
 
 _CHUNK = 1 << 16
 _TIMEOUT = 30.0  # seconds without a byte
@@ -170,6 +169,8 @@ def _present(target: Path, hashes: tuple[str, ...]) -> bool:
 def _unpack(
     target: Path, unpacked: Path, untar: bool, archive_format: str | Sequence[str] | None
 ) -> None:
+    from lamina.utils.archives import unpack
+
     if not untar:
         done = unpack(target, unpacked, archive_format)
     else:
