@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import lamina
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
@@ -23,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     chosen = parser.parse_args(arguments)
     if chosen.version:
-        print(f"lamina {_version()}")
+        print(f"lamina {lamina.__version__}")
         return 0
     if chosen.command is None:
         parser.print_help()
@@ -71,12 +73,6 @@ def _whole(smallest: int):
         return value
 
     return read
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("lamina")
 
 
 def _demo(chosen: argparse.Namespace) -> int:
