@@ -304,6 +304,10 @@ def test_the_row_of_a_fault_counts_samples_not_steps():
     labels[2, 3] = 7
     with pytest.raises(ValueError, match="label 7 in row 2"):
         losses.sparse_categorical_crossentropy(labels, np.ones((4, 5, 3)))
+    with context.Call() as call:
+        losses.sparse_categorical_crossentropy(labels, np.ones((4, 5, 3)))
+    (fault,) = call.faults
+    assert (int(fault.row), float(fault.value)) == (2, 7.0)
 
 
 def test_without_a_record_a_bad_label_is_a_nan():
