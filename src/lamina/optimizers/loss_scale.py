@@ -12,6 +12,7 @@ from lamina import registry
 from lamina.core.variable import Variable
 from lamina.optimizers import checks
 from lamina.optimizers.base import Optimizer, OptimizerOptions
+from lamina.optimizers.rule import scalar_dtype
 
 if TYPE_CHECKING:
     from lamina.optimizers import weights
@@ -86,10 +87,9 @@ class LossScaleOptimizer(Optimizer):
         finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(gradient)) for gradient in given]))
 
         def good() -> tuple[list[Any], Any]:
-            # In float32: a gradient of float16 would vanish when the factor is divided out.
             small = [
-                None if one is None else one.astype(value.dtype) / scale.astype(value.dtype)
-                for one, value in zip(gradients, values, strict=True)
+                None if gradient is None else _divided(gradient, scale, value)
+                for gradient, value in zip(gradients, values, strict=True)
             ]
             return self.inner_optimizer.update(small, state["inner"], values, hyperparameters)
 
@@ -108,7 +108,10 @@ class LossScaleOptimizer(Optimizer):
         state = self.state if state is None else state
         scale = jnp.float32(self.initial_scale) if state is None else state["scale"]
         loss = jnp.asarray(loss)
-        return loss * scale.astype(loss.dtype)
+        return loss.astype(scalar_dtype(loss)) * scale.astype(scalar_dtype(loss))
+
+    def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
+        self.inner_optimizer.exclude_from_weight_decay(var_list, var_names)
 
     def finalize(self, values: Sequence[Any], state: Any) -> list[Any]:
         return self.inner_optimizer.finalize(values, state["inner"])
@@ -170,3 +173,9 @@ class LossScaleOptimizer(Optimizer):
 
 _DEFAULTS: dict[str, Any] = dict.fromkeys(OptimizerOptions.__annotations__)
 _DEFAULTS |= {"use_ema": False, "ema_momentum": 0.99}
+
+
+def _divided(gradient: Any, scale: Any, value: Any) -> Any:
+    # Not in float16: large factors are infinite there, and small gradients are 0.
+    wide = scalar_dtype(value)
+    return (gradient.astype(wide) / scale.astype(wide)).astype(value.dtype)

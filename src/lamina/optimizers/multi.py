@@ -243,7 +243,10 @@ class MultiOptimizer(Optimizer):
                 "config; use an OptimizerMap."
             )
         return {
-            "optimizer_map": registry.serialize(self.optimizer_map),
+            "optimizer_map": {
+                "class_name": "OptimizerMap",
+                "config": self.optimizer_map.get_config(),
+            },
             "loss_scale_factor": self.loss_scale_factor,
             "name": self.name,
         }

@@ -127,8 +127,3 @@ def clip_by_norm(arrays: Sequence[Any], limit: float) -> list[Any]:
     length = norm(arrays)
     factor = limit / jnp.maximum(length, limit)
     return [array * factor.astype(array.dtype) for array in arrays]
-
-
-def moving(average: Any, new: Any, momentum: float) -> Any:
-    """``momentum * average + (1 - momentum) * new``, in the form that loses fewest digits."""
-    return average + (new - average) * (1.0 - momentum)

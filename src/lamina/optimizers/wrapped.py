@@ -51,6 +51,7 @@ class OptaxOptimizer(Optimizer):
                 "OptaxOptimizer: gradient_transformation must be an "
                 f"optax.GradientTransformation, got {gradient_transformation!r}."
             )
+        self._learning_rate = None
         self.gradient_transformation = gradient_transformation
 
     def transformation(self) -> optax.GradientTransformationExtraArgs:
