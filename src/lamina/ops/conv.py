@@ -12,6 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from lamina.ops.geometry import (
+    axis_names,
+    conv_output_size,
+    conv_transpose_output_size,
+    spatial_range,
+    transpose_padding,
+    window_padding,
+)
 from lamina.ops.shape import repeat_elements
 
 if TYPE_CHECKING:
@@ -21,65 +29,6 @@ if TYPE_CHECKING:
 MOST_CELLS = 64
 MOST_GROUPS = 64
 """Up to here a convolution by groups is taken apart on CPUs; beyond, compiling takes too long."""
-
-
-def conv_output_size(
-    size: int | None, window: int, stride: int = 1, dilation: int = 1, *, padding: CausalPadding
-) -> int | None:
-    """Size of a spatial axis after a convolution; None for an unknown size.
-
-    It is below 1 when the window does not fit.
-
-    >>> conv_output_size(28, 3, 2, padding="same"), conv_output_size(28, 3, 2, padding="valid")
-    (14, 13)
-    """
-    if size is None:
-        return None
-    if padding == "valid":
-        size -= (window - 1) * dilation
-    return -(-size // stride)
-
-
-def conv_transpose_output_size(
-    size: int | None,
-    window: int,
-    stride: int = 1,
-    dilation: int = 1,
-    *,
-    padding: Padding,
-    output_padding: int | None = None,
-) -> int | None:
-    """Size of a spatial axis after a transposed convolution; None for an unknown size.
-
-    >>> conv_transpose_output_size(14, 3, 2, padding="same")
-    28
-    """
-    if size is None:
-        return None
-    extent = (window - 1) * dilation + 1
-    if output_padding is not None:
-        trimmed = extent // 2 if padding == "same" else 0
-        return (size - 1) * stride + extent - 2 * trimmed + output_padding
-    if padding == "same":
-        return size * stride
-    return size * stride + max(extent - stride, 0)
-
-
-def window_padding(
-    size: int, window: int, stride: int, dilation: int, padding: CausalPadding
-) -> tuple[int, int]:
-    """Zeros before and after an axis; with ``same`` the odd one comes after (TensorFlow).
-
-    >>> window_padding(5, 4, 1, 1, "same")
-    (1, 2)
-    """
-    extent = (window - 1) * dilation + 1
-    if padding == "valid":
-        return 0, 0
-    if padding == "causal":
-        return extent - 1, 0
-    total = max((-(-size // stride) - 1) * stride + extent - size, 0)
-    return total // 2, total - total // 2
 
 
 def conv(
@@ -111,7 +60,7 @@ def conv(
     (1, 3, 4, 7)
     """
     x, kernel = jnp.asarray(x), jnp.asarray(kernel)
-    axes = _spatial(x, kernel, groups, data_format)
+    axes = spatial_range(x, kernel, groups, data_format)
     pads, limits = [], list(x.shape)
     for axis, window, stride, step in zip(axes, kernel.shape, strides, dilation, strict=False):
         size = x.shape[axis]
@@ -132,7 +81,7 @@ def conv(
         window_strides=tuple(strides),
         padding=pads,
         rhs_dilation=tuple(dilation),
-        dimension_numbers=_dimension_numbers(x.ndim, data_format),
+        dimension_numbers=axis_names(x.ndim, data_format),
     )
     if groups == 1 and x.ndim < 5:
         return whole(x, kernel)
@@ -182,7 +131,7 @@ def _each_slice(
             strides[1:],
             pads[1:],
             rhs_dilation=dilation[1:],
-            dimension_numbers=_dimension_numbers(4, data_format),
+            dimension_numbers=axis_names(4, data_format),
         )
         made = made.reshape(*part.shape[:2], *made.shape[1:])
         total = made if total is None else total + made
@@ -225,28 +174,6 @@ def _each_channel(
         total = part if total is None else total + part
     assert total is not None
     return total
-
-
-def _spatial(x: Array, kernel: Array, groups: int, data_format: DataFormat) -> range:
-    if x.ndim != kernel.ndim or not 3 <= x.ndim <= 5:
-        raise ValueError(
-            f"conv: input and kernel must have the same rank, 3 to 5, got shapes {x.shape} and "
-            f"{kernel.shape}."
-        )
-    channels = x.shape[1 if data_format == "channels_first" else -1]
-    if channels != kernel.shape[-2] * groups:
-        raise ValueError(
-            f"conv: a kernel of shape {kernel.shape} in {groups} group(s) wants "
-            f"{kernel.shape[-2] * groups} channels, got an input of shape {x.shape}."
-        )
-    first = 2 if data_format == "channels_first" else 1
-    return range(first, first + x.ndim - 2)
-
-
-def _dimension_numbers(rank: int, data_format: DataFormat) -> tuple[str, str, str]:
-    spatial = "DHW"[5 - rank :]
-    data = f"N{spatial}C" if data_format == "channels_last" else f"NC{spatial}"
-    return data, f"{spatial}IO", data
 
 
 def depthwise_conv(
@@ -320,7 +247,7 @@ def conv_transpose(
     """
     x, kernel = jnp.asarray(x), jnp.asarray(kernel)
     window = kernel.shape[:-2]
-    axes = _spatial(x, jnp.swapaxes(kernel, -1, -2), 1, data_format)
+    axes = spatial_range(x, jnp.swapaxes(kernel, -1, -2), 1, data_format)
     pads = []
     for place, axis in enumerate(axes):
         arguments = x.shape[axis], window[place], strides[place], dilation[place]
@@ -329,7 +256,7 @@ def conv_transpose(
         assert out is not None
         if output_size is not None:
             out = output_size[place]
-        pads.append(_transpose_padding(*arguments, padding, out))
+        pads.append(transpose_padding(*arguments, padding, out))
     return _transposed(x, kernel, tuple(strides), tuple(dilation), tuple(pads), data_format)
 
 
@@ -349,7 +276,7 @@ def _backwards(
         pads,
         lhs_dilation=strides,
         rhs_dilation=dilation,
-        dimension_numbers=_dimension_numbers(x.ndim, data_format),
+        dimension_numbers=axis_names(x.ndim, data_format),
     )
 
 
@@ -367,7 +294,7 @@ def _backwards_backward(
 ) -> tuple[Array, Array]:
     """Gradients through the convolution that is inverted: XLA's own is 80 times slower."""
     x, kernel = kept
-    axes = _spatial(x, jnp.swapaxes(kernel, -1, -2), 1, data_format)
+    axes = spatial_range(x, jnp.swapaxes(kernel, -1, -2), 1, data_format)
     limits, widths = list(gradient.shape), []
     for axis, size, stride, step, pad in zip(
         axes, kernel.shape, strides, dilation, pads, strict=False
@@ -385,7 +312,7 @@ def _backwards_backward(
             strides,
             widths,
             rhs_dilation=dilation,
-            dimension_numbers=_dimension_numbers(x.ndim, data_format),
+            dimension_numbers=axis_names(x.ndim, data_format),
         )
 
     to_input, pull = jax.vjp(forward, kernel)
@@ -394,23 +321,6 @@ def _backwards_backward(
 
 _transposed = jax.custom_vjp(_backwards, nondiff_argnums=(2, 3, 4, 5))
 _transposed.defvjp(_backwards_forward, _backwards_backward)
-
-
-def _transpose_padding(
-    size: int, window: int, stride: int, dilation: int, padding: Padding, out: int
-) -> tuple[int, int]:
-    """Zeros before and after the spread input so that the result has the size `out`."""
-    extent = (window - 1) * dilation + 1
-    spread = (size - 1) * stride + 1
-    trimmed = max(spread - 1 + extent - out, 0)
-    before = extent - 1 - trimmed // 2
-    after = out + extent - 1 - spread - before
-    if (padding == "valid" and trimmed) or min(before, after) < 0 or after >= extent + stride:
-        raise ValueError(
-            f"conv_transpose: no convolution with padding {padding!r}, window {window} and stride "
-            f"{stride} leads from size {out} to {size}."
-        )
-    return before, after
 
 
 __all__ = [

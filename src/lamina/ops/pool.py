@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lamina.ops.conv import conv_output_size, window_padding
+from lamina.ops.geometry import conv_output_size, window_padding
 from lamina.ops.shape import spatial_axes
 
 if TYPE_CHECKING:
