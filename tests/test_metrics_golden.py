@@ -40,7 +40,16 @@ def test_object_gives_what_keras_gives(name, options, kind, weight, results):
 ONE_OF_EACH = list({name: case for case in _cases() for name in [case.values[0]]}.values())
 
 
-@pytest.mark.parametrize(("name", "options", "kind", "weight", "results"), ONE_OF_EACH)
+COMPILED = (
+    *("Accuracy", "SparseTopKCategoricalAccuracy", "MeanSquaredError", "RootMeanSquaredError"),
+    *("R2Score", "FalseNegatives", "Precision", "PrecisionAtRecall", "FBetaScore", "IoU", "AUC"),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "kind", "weight", "results"),
+    [case for case in ONE_OF_EACH if case.values[0] in COMPILED],
+)
 def test_compiled_and_stateless_gives_the_same(name, options, kind, weight, results):
     metric = getattr(metrics, name)(**options)
     both = list(batches(kind, weight))
@@ -54,16 +63,16 @@ def test_compiled_and_stateless_gives_the_same(name, options, kind, weight, resu
     assert all(not np.any(np.array(variable)) for variable in metric.variables)
 
 
-@pytest.mark.parametrize(("name", "options", "kind", "weight", "results"), ONE_OF_EACH)
-def test_config_makes_the_same_metric(name, options, kind, weight, results):
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [pytest.param(*case.values[:2], id=str(case.values[0])) for case in ONE_OF_EACH],
+)
+def test_config_makes_the_same_metric(name, options):
     first = getattr(metrics, name)(**options)
     config = json.loads(json.dumps(metrics.serialize(first)))
     copy = metrics.deserialize(config)
     assert type(copy) is type(first)
     assert copy.get_config() == first.get_config()
-    for y_true, y_pred, given in batches(kind, weight):
-        copy.update_state(y_true, y_pred, given)
-    np.testing.assert_allclose(copy.result(), results[-1], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "options", "kind", "expected"), GOLDEN["functions"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -140,10 +140,7 @@ class Metric:
 
     @property
     def _state_dtype(self) -> Any:
-        dtype = jnp.dtype(self.dtype)
-        if not jnp.issubdtype(dtype, jnp.floating):
-            return jnp.dtype("float32")
-        return jnp.promote_types(dtype, jnp.float32)
+        return jnp.dtype("float64" if self.dtype == "float64" else "float32")
 
     def add_sum(self, name: str, shape: Sequence[int] = ()) -> Variable:
         """Make a variable for `accumulate`, beside one for what rounding leaves out."""
@@ -283,7 +280,7 @@ class Metric:
         return {name: getattr(self, name) for name in dict.fromkeys(names)}
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Metric:
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
         """A new metric with these arguments."""
         return cls(**config)
 

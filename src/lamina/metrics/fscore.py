@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SUMS = ("true_positives", "false_positives", "false_negatives", "intermediate_weights")
 
 
-@registry.register("metric")
+@registry.register("metric", "fbeta_score")
 class FBetaScore(Metric):
     """Weighted harmonic mean of precision and recall.
 
@@ -120,7 +120,7 @@ class FBetaScore(Metric):
         return self._finished(jnp.mean(score) if self.average == "macro" else score)
 
 
-@registry.register("metric")
+@registry.register("metric", "f1_score")
 class F1Score(FBetaScore):
     """`FBetaScore` with ``beta=1``: the harmonic mean of precision and recall.
 

@@ -125,7 +125,7 @@ class IoU(Metric):
         either = jnp.sum(matrix, axis=0) + jnp.sum(matrix, axis=1) - both
         chosen = jnp.array(self.target_class_ids, jnp.int32)
         both, either = both[chosen], either[chosen]
-        named = jnp.sum(either > 0).astype(both.dtype)
+        named = jnp.sum(either != 0).astype(both.dtype)
         return self._finished(arrays.quotient(jnp.sum(arrays.quotient(both, either)), named))
 
 

@@ -44,8 +44,8 @@ class _Constrained(Counting):
         self._count(y_true, y_pred, sample_weight)
 
     def _best(self, wanted: Array, constrained: Array) -> Array:
-        allowed = constrained >= self._least
-        return self._finished(jnp.max(jnp.where(allowed, wanted, 0)))
+        short = constrained < self._least  # NaN is not, and shows in the result
+        return self._finished(jnp.max(jnp.where(short, 0, wanted)))
 
     def _rates(self) -> tuple[Array, Array, Array]:
         """Precision, recall (or sensitivity) and specificity at each threshold."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import jax.numpy as jnp
 
@@ -174,7 +174,7 @@ class MeanMetricWrapper(Mean):
     @classmethod
     def from_config(
         cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
-    ) -> Metric:
+    ) -> Self:
         arguments = dict(config)
         if "fn" in arguments and not callable(arguments["fn"]):
             arguments["fn"] = _function(arguments["fn"], custom_objects)
