@@ -1,0 +1,213 @@
+"""`Lambda`: a function of yours as a layer."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self, Unpack
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina import registry
+from lamina.core import dispatch, shapes
+from lamina.core.configurable import plain
+from lamina.core.layer import Layer
+from lamina.typing import Config, LayerOptions, Nested
+
+KINDS = ("function", "activation")
+"""Kinds of lamina's own functions that a config may name."""
+
+
+@registry.register("layer")
+class Lambda(Layer):
+    """Apply a function to the input.
+
+    The function gets an array, or a list of arrays, and returns one or several. It may have a
+    parameter `mask`, which gets the mask of the input, and `training`. It is compiled, so it must
+    compute with `lamina.ops`, ``K`` or `jax.numpy`, not with NumPy.
+
+    The layer consumes masks: the output has the mask that `mask` says, by default none.
+
+    A config holds the name of the function. lamina's own functions load by name; any other is
+    handed over when loading, as ``custom_objects={"name of the layer or function": function}``.
+
+    Args:
+        function: the function; the input is its first argument.
+        output_shape: shape of a sample of the output, or a function of the input shape (or
+            shapes) that gives the whole shape. By default it is found by tracing the function.
+        mask: mask of the output, or a function ``(inputs, mask)`` that gives it.
+        arguments: further keyword arguments of the function.
+        options: what every layer takes, see `Layer`.
+
+    Raises:
+        TypeError: an argument is of the wrong kind, or the function computes with NumPy.
+        ValueError: `output_shape` is not the shape of what the function returns.
+
+    >>> Lambda(lambda x: x**2)(jnp.array([[1.0, -3.0]]))
+    Array([[1., 9.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        output_shape: Sequence[int | None] | Callable[..., Any] | None = None,
+        mask: Any = None,
+        arguments: Mapping[str, Any] | None = None,
+        **options: Unpack[LayerOptions],
+    ) -> None:
+        super().__init__(**options)
+        if not callable(function):
+            raise TypeError(f"{self}: function must be a function, got {function!r}.")
+        if arguments is not None and not isinstance(arguments, Mapping):
+            raise TypeError(f"{self}: arguments must be a dict of keywords, got {arguments!r}.")
+        if not (output_shape is None or callable(output_shape) or shapes.is_shape(output_shape)):
+            raise TypeError(
+                f"{self}: output_shape must be a tuple without the batch axis, a function of the "
+                f"input shape or None, got {output_shape!r}."
+            )
+        self.function = function
+        self._promised = output_shape
+        self.mask = mask
+        self.arguments: dict[str, Any] = dict(arguments or {})
+        accepted = _parameters(function)
+        self._passes_mask = "mask" in accepted and "mask" not in self.arguments
+        self._passes_training = "training" in accepted and "training" not in self.arguments
+
+    def call(self, inputs: Nested, mask: Any = None, training: Any = None) -> Nested:
+        further = dict(self.arguments)
+        if self._passes_mask:
+            further["mask"] = mask
+        if self._passes_training:
+            further["training"] = training
+        # Arrays of JAX cannot be changed in place: the caller's stay as they are.
+        inputs = jax.tree.map(_of_jax, inputs)
+        try:
+            return self.function(inputs, **further)
+        except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
+            raise TypeError(
+                f"{self}: the function {_name(self.function)!r} needs values that are not known "
+                "while it is compiled: it computes with NumPy, or with Python's if, int or float. "
+                "Use the same functions of lamina.ops, K or jax.numpy, and jnp.where in the place "
+                f"of if. JAX said: {str(error).splitlines()[0]}"
+            ) from None
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        if self._promised is None:
+            symbolic = shapes.symbolic_inputs(input_shape, self.compute_dtype)
+            return shapes.shapes_of(dispatch.infer(self.name, self._inferred, (symbolic,), {}))
+        if callable(self._promised):
+            return self._promised(input_shape)
+        first = input_shape
+        while isinstance(first, list | tuple | dict) and not shapes.is_shape(first):
+            first = next(iter(first.values() if isinstance(first, dict) else first))
+        return (first[0] if first else None, *self._promised)
+
+    def _output_spec(self, args: tuple[Any, ...], kwargs: dict[str, Any], inputs: Any) -> Any:
+        """The traced outputs, with sizes that only the promised shape knows."""
+        outputs = dispatch.infer(self.name, self._inferred, args, kwargs)
+        if self._promised is None:
+            return outputs
+        promised = self.compute_output_shape(shapes.shapes_of(inputs))
+        found = shapes.flat(outputs)
+        stated = [promised] if shapes.is_shape(promised) else list(promised)
+        if len(found) != len(stated):
+            raise ValueError(
+                f"{self}: output_shape tells of {len(stated)} outputs, but the function returns "
+                f"{len(found)}."
+            )
+        for output, shape in zip(found, stated, strict=True):
+            output.shape = self._agreed_shape(output.shape, tuple(shape))
+        return outputs
+
+    def _agreed_shape(self, real: Any, stated: Any) -> Any:
+        pairs = list(zip(real, stated, strict=False))
+        differ = any(None not in pair and pair[0] != pair[1] for pair in pairs)
+        if len(real) != len(stated) or differ:
+            raise ValueError(
+                f"{self}: output_shape says {stated}, batch included, but the function "
+                f"{_name(self.function)!r} returns {real}. Correct it, or leave it out: the shape "
+                "is found by itself."
+            )
+        return tuple(b if a is None else a for a, b in pairs)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        if callable(self.mask):
+            return self.mask(inputs, mask)
+        return None if self.mask is None else jnp.asarray(self.mask)
+
+    def get_config(self) -> Config:
+        mask = self.mask if self.mask is None or callable(self.mask) else np.asarray(self.mask)
+        return super().get_config() | {
+            "function": _described(self.function),
+            "output_shape": _described(self._promised),
+            "mask": _described(mask),
+            "arguments": plain(self.arguments),
+        }
+
+    @classmethod
+    def from_config(cls, config: Config, custom_objects: Mapping[str, Any] | None = None) -> Self:
+        """Make a layer from what ``get_config`` returned.
+
+        Raises:
+            ValueError: a function is neither lamina's own nor handed over.
+        """
+        custom = dict(registry.get_custom_objects()) | dict(custom_objects or {})
+        found = dict(config)
+        name = found.get("name")
+        for key in ("function", "output_shape", "mask"):
+            found[key] = _restored(found.get(key), key, name, custom)
+        return cls(**found)
+
+
+def _of_jax(value: Any) -> Any:
+    return jnp.asarray(value) if isinstance(value, np.ndarray) else value
+
+
+def _parameters(function: Callable[..., Any]) -> frozenset[str]:
+    try:
+        return frozenset(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return frozenset()
+
+
+def _name(function: Any) -> str:
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def _own(name: str) -> Any:
+    """Lamina's own function of that name, or ``None``."""
+    for kind in KINDS:
+        found = registry.find(kind, name)
+        if found is not None and getattr(found, "__name__", None) == name:
+            return found
+    return None
+
+
+def _described(value: Any) -> Any:
+    """A function as ``{"class_name": ..., "config": its name}``, anything else as plain data."""
+    if not callable(value):
+        return plain(value)
+    name = registry.registered_name(value) if hasattr(value, "__name__") else _name(value)
+    kind = "lamina" if _own(name) is value else "function"
+    return {"class_name": kind, "config": name}
+
+
+def _restored(value: Any, key: str, layer: Any, custom: Mapping[str, Any]) -> Any:
+    """The function that a config describes; data as it is."""
+    if not isinstance(value, Mapping) or "class_name" not in value:
+        return value
+    name = value.get("config")
+    if value["class_name"] == "lamina" and isinstance(name, str) and _own(name) is not None:
+        return _own(name)
+    handed = custom.get(name) if isinstance(name, str) else None
+    if handed is None and key == "function":
+        handed = custom.get(layer)
+    if handed is None:
+        raise ValueError(
+            f"Lambda {layer!r}: its {key} is the function {name!r}, which a config does not hold. "
+            f"Hand it over: custom_objects={{{name!r}: ...}}"
+            + (f" or {{{layer!r}: ...}}." if key == "function" else ".")
+        )
+    return handed

@@ -1,0 +1,184 @@
+"""`Input` and `InputLayer`: where data enters a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina import registry
+from lamina.core import naming, policy
+from lamina.core.graph import Node
+from lamina.core.layer import Layer
+from lamina.core.shapes import is_shape
+from lamina.core.symbolic import SymbolicTensor
+from lamina.core.variable import Variable
+from lamina.typing import Shape
+
+
+@registry.register("layer")
+class InputLayer(Layer):
+    """The place where data enters a model; `Input` makes one.
+
+    Args:
+        input_shape: shape of one sample, without the batch axis.
+        batch_size: number of samples in a batch, if it is fixed.
+        batch_input_shape: shape with the batch axis.
+        dtype: dtype of the data; ``floatx`` by default.
+        input_tensor: array to wrap; nothing is fed then.
+        sparse: whether sparse matrices are fed.
+        name: unique name; ``input_1`` and so on by default.
+        batch_shape: the same as `batch_input_shape`.
+        shape: the same as `input_shape`.
+        ragged: not supported.
+        optional: not supported.
+
+    >>> InputLayer((3,), name="words").output.shape
+    (None, 3)
+    """
+
+    def __init__(
+        self,
+        input_shape: Sequence[int | None] | None = None,
+        batch_size: int | None = None,
+        batch_input_shape: Sequence[int | None] | None = None,
+        dtype: Any = None,
+        input_tensor: Any = None,
+        sparse: bool = False,
+        name: str | None = None,
+        *,
+        batch_shape: Sequence[int | None] | None = None,
+        shape: Sequence[int | None] | None = None,
+        ragged: bool = False,
+        optional: bool = False,
+        input_dtype: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(name=name or naming.unique("input", first=1), trainable=trainable)
+        if ragged or optional:
+            word = "ragged" if ragged else "optional"
+            raise ValueError(f"{self}: {word}=True is not supported; pad the data and use a mask.")
+        whole = batch_input_shape if batch_input_shape is not None else batch_shape
+        sample = input_shape if input_shape is not None else shape
+        self.batch_input_shape = self._stated(sample, batch_size, whole, input_tensor)
+        self.input_dtype = _dtype_name(dtype or input_dtype, input_tensor)
+        self.sparse = bool(sparse)
+        self.built = True
+        tensor = SymbolicTensor(self.batch_input_shape, self.input_dtype, self.name, self.sparse)
+        tensor.value = None if input_tensor is None else _wrapped(input_tensor)
+        self.wraps = input_tensor is not None
+        Node(self, (), {}, tensor)
+
+    def _stated(self, sample: Any, batch_size: int | None, whole: Any, tensor: Any) -> Shape:
+        if tensor is not None:
+            return tuple(np.shape(_plain(tensor)))
+        if whole is None and sample is None:
+            raise ValueError(
+                f"{self}: Input needs a shape, such as Input(shape=(32,)), without the batch "
+                "axis, or a batch_shape with it."
+            )
+        stated = whole if whole is not None else sample
+        if isinstance(stated, int | np.integer):
+            stated = (stated,)
+        if not is_shape(stated) or any(size is not None and size < 0 for size in stated):
+            argument = "batch_shape" if whole is not None else "shape"
+            raise ValueError(
+                f"{self}: {argument} must be a tuple of sizes or None, such as (28, 28, 1), "
+                f"got {stated!r}."
+            )
+        sizes = tuple(None if size is None else int(size) for size in stated)
+        return sizes if whole is not None else (batch_size, *sizes)
+
+    @property
+    def input(self) -> Any:
+        return self.output
+
+    @property
+    def input_shape(self) -> Any:
+        return self.output.shape
+
+    @property
+    def dtype(self) -> str:
+        return self.input_dtype
+
+    def call(self, inputs: Any) -> Any:
+        return inputs
+
+    def run(self, node: Node, values: dict[int, Any], found: dict[int, Any]) -> Any:
+        """The wrapped array, where nothing is fed."""
+        return [_plain(node.output_tensors[0].value)], [None]
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "batch_input_shape": self.batch_input_shape,
+            "dtype": self.input_dtype,
+            "sparse": self.sparse,
+            "name": self.name,
+        }
+
+
+def Input(
+    shape: Any = None,
+    batch_shape: Any = None,
+    name: str | None = None,
+    dtype: Any = None,
+    sparse: bool = False,
+    tensor: Any = None,
+    *,
+    batch_size: int | None = None,
+    ragged: bool = False,
+    optional: bool = False,
+) -> SymbolicTensor:
+    """Make a symbolic tensor where data will be fed.
+
+    Args:
+        shape: shape of one sample, without the batch axis; ``None`` for unknown sizes.
+        batch_shape: shape with the batch axis.
+        name: unique name of the input.
+        dtype: dtype of the data; ``floatx`` by default.
+        sparse: whether sparse matrices are fed (``scipy.sparse`` or ``BCOO``).
+        tensor: array to wrap; nothing is fed for it then.
+        batch_size: size of the batch axis, if it is fixed.
+        ragged: not supported.
+        optional: not supported.
+
+    Raises:
+        ValueError: neither `shape`, `batch_shape` nor `tensor` is given, or one is no shape.
+
+    >>> Input(shape=(32,)).shape
+    (None, 32)
+    """
+    if isinstance(batch_shape, int | np.integer):
+        # Keras 3 has the batch size in the second place.
+        batch_size, batch_shape = int(batch_shape), None
+    layer = InputLayer(
+        shape,
+        batch_size,
+        batch_shape,
+        dtype,
+        tensor,
+        sparse,
+        name,
+        ragged=ragged,
+        optional=optional,
+    )
+    return layer.output
+
+
+def _plain(tensor: Any) -> Any:
+    return tensor.value if isinstance(tensor, Variable) else tensor
+
+
+def _wrapped(tensor: Any) -> Any:
+    return tensor if isinstance(tensor, Variable | jax.Array) else jnp.asarray(tensor)
+
+
+def _dtype_name(dtype: Any, tensor: Any) -> str:
+    if dtype is not None:
+        return jnp.dtype(dtype).name
+    if tensor is not None:
+        return jnp.dtype(_wrapped(tensor).dtype).name
+    return policy.dtype_policy().compute_dtype

@@ -1,0 +1,86 @@
+"""`KernelLayer`: base of the layers with a kernel, a bias and an activation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Unpack
+
+from lamina import activations, constraints, initializers, regularizers
+from lamina.core.layer import Layer
+from lamina.core.spec import InputSpec
+from lamina.layers.checks import known_size
+from lamina.ops.linear import bias_add
+from lamina.typing import LayerOptions, Shape
+
+if TYPE_CHECKING:
+    from lamina.core.variable import Variable
+    from lamina.typing import Array
+
+
+class KernelLayer(Layer):
+    """A layer of the form ``activation(product(inputs, kernel) + bias)``.
+
+    A subclass says what shape its kernel has and how it meets the inputs.
+
+    Args:
+        activation: function applied last, or its name; ``None`` for none.
+        use_bias: whether to add a learned vector to the product.
+        kernel_initializer: first values of the kernel.
+        bias_initializer: first values of the bias.
+        kernel_regularizer: penalty on the kernel.
+        bias_regularizer: penalty on the bias.
+        activity_regularizer: penalty on the output, divided by the batch size.
+        kernel_constraint: function applied to the kernel after each update.
+        bias_constraint: function applied to the bias after each update.
+        options: what every layer takes, see `Layer`.
+    """
+
+    channel_axis = -1
+
+    def __init__(
+        self,
+        activation: activations.Like = None,
+        use_bias: bool = True,
+        kernel_initializer: initializers.Like = "glorot_uniform",
+        bias_initializer: initializers.Like = "zeros",
+        kernel_regularizer: regularizers.Like = None,
+        bias_regularizer: regularizers.Like = None,
+        activity_regularizer: regularizers.Like = None,
+        kernel_constraint: constraints.Like = None,
+        bias_constraint: constraints.Like = None,
+        **options: Unpack[LayerOptions],
+    ) -> None:
+        super().__init__(activity_regularizer=activity_regularizer, **options)
+        self.activation = activations.get(activation)
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+
+    def kernel_shape(self, channels: int) -> tuple[int, ...]:
+        """Shape of the kernel for inputs of `channels` channels; outputs last."""
+        raise NotImplementedError
+
+    def product(self, inputs: Array, kernel: Array) -> Array:
+        """Combine inputs and kernel, before bias and activation."""
+        raise NotImplementedError
+
+    def build(self, input_shape: Shape) -> None:
+        channels = known_size(input_shape, self.channel_axis, self)
+        shape = self.kernel_shape(channels)
+        self.kernel = self.add_weight("kernel", shape)
+        self.bias: Variable | None = self.add_weight("bias", shape[-1:]) if self.use_bias else None
+        stated: Any = self.input_spec
+        rank = {} if stated is None else {"ndim": stated.ndim, "min_ndim": stated.min_ndim}
+        self.input_spec = InputSpec(axes={self.channel_axis: channels}, **rank)
+
+    def call(self, inputs: Array) -> Array:
+        dtype = self.compute_dtype
+        if inputs.dtype != dtype:
+            inputs = inputs.astype(dtype)
+        outputs = self.product(inputs, self.kernel.value.astype(dtype))
+        if self.bias is not None:
+            outputs = bias_add(outputs, self.bias.value.astype(dtype), self.channel_axis)
+        return self.activation(outputs)
