@@ -416,6 +416,16 @@ def test_wrong_values_raise_at_once(options, message):
         Compilation("sgd", **options)
 
 
+def test_the_optimizer_may_change_but_not_go():
+    compilation = Compilation("sgd", "mse")
+    compilation.set_optimizer("adam")
+    assert compilation.optimizer.name == "adam"
+    with pytest.raises(ValueError, match="optimizer must be a name or an object, got None"):
+        compilation.set_optimizer(None)
+    with pytest.raises(ValueError, match=r"Unknown optimizer 'adan'.*'[aA]dam'"):
+        Compilation("adan", "mse")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -450,6 +460,12 @@ def test_structures_that_do_not_fit(options, message):
     arrays = [noise(4, 3), noise(4, 2)]
     with pytest.raises(ValueError, match=message):
         bound(arrays, arrays, **options)
+
+
+def test_an_error_of_a_loss_names_the_output():
+    true, pred = [noise(4, 3), noise(4, 1)], [noise(4, 3), noise(4, 2)]
+    with pytest.raises(ValueError, match=r"Output 'q': mean_squared_error: y_true has .*\(4, 2\)"):
+        run(bound(true, pred, loss="mse"), true, pred)
 
 
 def test_a_loss_weight_is_a_number():

@@ -62,7 +62,7 @@ class Compilation:
         target_tensors: Any = None,
         auto_scale_loss: bool = True,
     ) -> None:
-        self.optimizer = optimizers.get(optimizer)
+        self.set_optimizer(optimizer)
         self.loss = loss
         self.user_metrics = metrics
         self.loss_weights = loss_weights
@@ -89,6 +89,21 @@ class Compilation:
         self._weights: list[Any] = []
         self._measures: list[Measure] = []
         self._trackers: dict[str, Any] = {"loss": _tracker("loss")}
+
+    def set_optimizer(self, optimizer: Any) -> None:
+        """Keep another optimizer.
+
+        Args:
+            optimizer: as in the constructor.
+
+        Raises:
+            ValueError: it is ``None`` or an unknown name.
+            TypeError: it is no optimizer.
+        """
+        found = optimizers.get(optimizer)
+        if found is None:
+            raise ValueError("compile: optimizer must be a name or an object, got None.")
+        self.optimizer: optimizers.Optimizer = found
 
     # --- at the first batch
 
@@ -195,7 +210,9 @@ class Compilation:
                 continue
             name = self._output_names[place]
             targets, predictions = measures.columns(y_true[place], y_pred[place])
-            value = loss.masked(targets, predictions, sample_weight[place], masks[place])
+            value = self._value(
+                loss, name, targets, predictions, sample_weight[place], masks[place]
+            )
             if value.ndim:
                 raise ValueError(
                     f"The loss {loss.name!r} of output {name!r} has reduction={loss.reduction!r}; "
@@ -205,6 +222,14 @@ class Compilation:
             scaled = value * jnp.asarray(self._weights[place]).astype(value.dtype)
             total = scaled if len(found) == 1 else total + scaled.astype(total.dtype)
         return total, found
+
+    def _value(self, loss: losses.Loss, name: str, *arguments: Any) -> Array:
+        try:
+            return loss.masked(*arguments)
+        except ValueError as error:
+            if len(self._output_names) == 1:
+                raise
+            raise ValueError(f"Output {name!r}: {error}") from error
 
     def update(
         self,
