@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
 
 import numpy as np
 
 from lamina import registry
+from lamina.core import naming
 from lamina.core.variable import Variable
 from lamina.optimizers import checks, custom, loop, weights
 from lamina.optimizers.step import Step
@@ -98,7 +98,7 @@ class Optimizer(custom.Slotted, Step):
         name: str | None = None,
         **old: Any,
     ) -> None:
-        self.name = name or _snake_case(type(self).__name__)
+        self.name = name or naming.snake_case(type(self).__name__)
         learning_rate = old.pop("lr", learning_rate)
         decay = old.pop("decay", None)
         self._refuse(old)
@@ -335,7 +335,3 @@ class Optimizer(custom.Slotted, Step):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
-
-
-def _snake_case(name: str) -> str:
-    return re.sub(r"(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", name).lower()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 
 from lamina import initializers
-from lamina.core.context import Call
+from lamina.core import pure
 from lamina.core.variable import Variable
 from lamina.optimizers import weights
 
@@ -110,15 +110,15 @@ def transformation(optimizer: Optimizer) -> optax.GradientTransformationExtraArg
 
     def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
         chosen = [optimizer._variables[i] for i in extra["indices"]]
-        values: dict[Variable, Any] = dict(zip(chosen, params, strict=True))
-        values |= dict(zip(optimizer._made, state, strict=True))
-        values[optimizer.iterations] = extra["time"] - 1
-        with Call(values=values) as call:
+        count = len(chosen)
+
+        def run() -> None:
             for gradient, variable in zip(updates, chosen, strict=True):
                 optimizer.update_step(gradient, variable, extra["learning_rate"])
-        changes = [
-            call.values[variable] - value for variable, value in zip(chosen, params, strict=True)
-        ]
-        return changes, tuple(call.values[slot] for slot in optimizer._made)
+
+        held = [*chosen, *optimizer._made, optimizer.iterations]
+        values = pure.run(run, held, [*params, *state, extra["time"] - 1]).values
+        pairs = zip(values[:count], params, strict=True)
+        return [new - value for new, value in pairs], tuple(values[count:-1])
 
     return optax.GradientTransformationExtraArgs(init, update)

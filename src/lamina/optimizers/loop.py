@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import jax
 import jax.numpy as jnp
 
+from lamina.core import jit
 from lamina.core.variable import Variable
 from lamina.optimizers import weights
 
@@ -22,7 +22,7 @@ def apply(optimizer: Optimizer, gradients: list[Any], variables: Sequence[Variab
     known = optimizer._variables
     row = _in_order(optimizer, gradients, chosen)
     if optimizer._compiled is None:
-        optimizer._compiled = jax.jit(optimizer.update)
+        optimizer._compiled = jit.compile(optimizer.update)
     values = [variable.value for variable in known]
     new, state = optimizer._compiled(row, state, values, optimizer.hyperparameters())
     for variable, gradient, value in zip(known, row, new, strict=True):
