@@ -45,7 +45,7 @@ def test_auc_with_many_thresholds_is_the_share_of_ordered_pairs():
 def test_many_thresholds_count_like_few():
     thresholds = list(np.linspace(0, 1, 21))
     thresholds[4], thresholds[7] = thresholds[7], thresholds[4]
-    scores = np.where(SCORES > 0.6, np.round(SCORES * 20) / 20, SCORES).astype("float32")
+    scores = np.where(SCORES < 0.6, np.round(SCORES * 20) / 20, SCORES).astype("float32")
     together = metrics.FalsePositives(thresholds)(LABELS, scores, WEIGHTS)
     alone = [metrics.FalsePositives(one)(LABELS, scores, WEIGHTS) for one in thresholds[:9]]
     np.testing.assert_allclose(together[:9], alone, rtol=1e-6)
@@ -93,6 +93,8 @@ def test_top_k_gives_ties_the_better_place():
     labels = np.array([0, 1, 2, 3, 4, 5, -1])
     found = metrics.sparse_top_k_categorical_accuracy(labels, scores, k=2)
     np.testing.assert_array_equal(found, [1, 1, 1, 0, 0, 0, 0])
+    third = metrics.sparse_top_k_categorical_accuracy(labels, scores, k=3)
+    np.testing.assert_array_equal(third, found)
     every = metrics.sparse_top_k_categorical_accuracy(labels, scores, k=9)
     np.testing.assert_array_equal(every, [1, 1, 1, 1, 0, 0, 0])
 
