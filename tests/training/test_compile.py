@@ -1,5 +1,8 @@
 """What `compile` keeps: losses and metrics of the outputs, their weights, masks and names."""
 
+import json
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -263,6 +266,16 @@ def test_metrics_are_masked_and_only_the_weighted_ones_weighted():
     rows, full = abs(true - pred).mean(-1), mask * weights[:, None]
     np.testing.assert_allclose(logs["mae"], (rows * mask).sum() / 4, rtol=1e-5)
     np.testing.assert_allclose(logs["weighted_mae"], (rows * full).sum() / full.sum(), rtol=1e-5)
+
+
+def test_masks_weights_and_names_are_those_of_keras():
+    golden = json.loads((Path(__file__).parents[1] / "golden" / "compile.json").read_text())
+    true = [np.array(target) for target in golden["targets"]]
+    pred = [np.array(output, "float32") for output in golden["outputs"]]
+    weights = [np.array(weight) for weight in golden["weights"]]
+    compilation = bound(true, pred, **golden["options"])
+    _, _, logs = run(compilation, true, pred, weights, [np.array(golden["mask"]), None])
+    assert {key: pytest.approx(value, rel=1e-5) for key, value in logs.items()} == golden["logs"]
 
 
 def test_the_loss_of_an_epoch_counts_rows_not_batches():
