@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jax.extend.core import jaxprs_in_params
 
 from lamina.ops.conv import (
     conv,
@@ -278,6 +279,32 @@ def test_transpose_with_output_padding():
             output_padding=(extra,),
         )
         assert y.shape == (1, size, 5)
+
+
+def paddings(jaxpr):
+    """The paddings of all convolutions in a program, inner ones too."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "conv_general_dilated":
+            yield from equation.params["padding"]
+        for inner in jaxprs_in_params(equation.params):
+            yield from paddings(inner)
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("size", [6, 7, 8])
+def test_no_negative_padding(size, padding):
+    # XLA reads foreign memory for some negative paddings on CPUs.
+    options: dict[str, Any] = {"strides": (2,), "dilation": (1,), "padding": padding}
+    x, kernel = jnp.ones((2, size, 3)), jnp.ones((3, 3, 3))
+    for function in conv, conv_transpose:
+
+        def total(x, kernel, function=function):
+            return jnp.sum(function(x, kernel, **options))
+
+        program = jax.make_jaxpr(jax.grad(total, (0, 1)))(x, kernel)
+        found = list(paddings(program.jaxpr))
+        assert len(found) >= 2
+        assert min(min(pair) for pair in found) >= 0
 
 
 def test_bad_shapes_are_named():

@@ -73,7 +73,7 @@ def conv(
             )
         pads.append((before, after))
         # Cells that no window reaches: left in, they would give the gradient of the kernel a
-        # negative padding, which XLA computes wrongly on CPUs.
+        # negative padding; with some of these XLA reads foreign memory on CPUs.
         limits[axis] = min(size, (out - 1) * stride + (window - 1) * step + 1 - before)
     x = lax.slice(x, (0,) * x.ndim, limits)
     whole = partial(
