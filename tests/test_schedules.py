@@ -65,3 +65,9 @@ def test_subclass_is_used_by_an_optimizer():
 def test_wrong_arguments_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_schedules_are_where_keras_has_them():
+    from lamina.optimizers.schedules import CosineDecay
+
+    assert CosineDecay is schedules.CosineDecay

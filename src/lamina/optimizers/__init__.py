@@ -10,7 +10,10 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from lamina import registry, schedules
+import jax.numpy as jnp
+
+from lamina import registry
+from lamina.optimizers import schedules
 from lamina.optimizers.adafactor import Adafactor
 from lamina.optimizers.adam import Adam, Adamax, AdamW, Lamb, Nadam
 from lamina.optimizers.adaptive import Adadelta, Adagrad, Ftrl, RMSprop
@@ -103,6 +106,24 @@ def optimizer_from_config(
     return deserialize(config, custom_objects)
 
 
+def clip_norm(g: Any, c: float, n: Any) -> Any:
+    """Scale an array of norm `n` so that its norm is `c` at most; not at all if `c` is 0.
+
+    Args:
+        g: the array.
+        c: the largest norm.
+        n: the norm of `g`, or of all arrays that are scaled alike.
+
+    >>> clip_norm(jnp.asarray([3.0, 4.0]), 1.0, 5.0).tolist()
+    [0.6000000238418579, 0.800000011920929]
+    """
+    if c <= 0:
+        return g
+    array = jnp.asarray(g)
+    factor = c / jnp.maximum(jnp.asarray(n), c)
+    return array * factor.astype(array.dtype)
+
+
 __all__ = [
     "SGD",
     "Adadelta",
@@ -128,6 +149,7 @@ __all__ = [
     "adagrad",
     "adam",
     "adamax",
+    "clip_norm",
     "deserialize",
     "get",
     "nadam",
