@@ -56,14 +56,47 @@ JOINED: dict[tuple[str, ...], str] = {
 }
 """Old arguments that are one tuple today."""
 
+ORDERS: dict[str, tuple[str, ...]] = {
+    name: (
+        "nb_filter",
+        *sides,
+        "init",
+        "activation",
+        "weights",
+        "border_mode",
+        "subsample",
+        "dim_ordering",
+    )
+    for name, sides in (
+        ("Convolution2D", ("nb_row", "nb_col")),
+        ("Convolution3D", ("kernel_dim1", "kernel_dim2", "kernel_dim3")),
+    )
+}
+"""Order of the arguments of classes of Keras 1 that gave the sides of a window one by one."""
+
 VALUES: dict[str, dict[Any, Any]] = {
     "dim_ordering": {"tf": "channels_last", "th": "channels_first", "default": None},
 }
 """Old values of an argument to today's."""
 
 ONLY_KERAS_1 = frozenset(
-    "nb_filter nb_row nb_col border_mode subsample dim_ordering init W_regularizer b_regularizer "
-    "W_constraint b_constraint bias atrous_rate filter_length subsample_length".split()
+    [
+        "nb_filter",
+        "nb_row",
+        "nb_col",
+        "border_mode",
+        "subsample",
+        "dim_ordering",
+        "init",
+        "W_regularizer",
+        "b_regularizer",
+        "W_constraint",
+        "b_constraint",
+        "bias",
+        "atrous_rate",
+        "filter_length",
+        "subsample_length",
+    ]
 )
 
 # Training: old keyword of fit, evaluate and their likes, to today's.
@@ -131,6 +164,19 @@ def _put(cls: type, kwargs: dict[str, Any], old: str, new: str, value: Any) -> N
     if new in kwargs:
         raise TypeError(f"{cls.__name__}: {old} and {new} are the same argument; give one of them.")
     kwargs[new] = value
+
+
+def by_name(name: str, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Positional arguments of a class of Keras 1 by their names, if the window's sides lead.
+
+    >>> by_name("Convolution2D", (64, 3, 5))
+    ((), {'nb_filter': 64, 'nb_row': 3, 'nb_col': 5})
+    """
+    order = ORDERS[name]
+    sides = args[1 : order.index("init")]
+    if len(args) < order.index("init") or not all(isinstance(side, int) for side in sides):
+        return args, {}
+    return (), dict(zip(order, args, strict=False))
 
 
 def _windows(own: tuple[str, ...], args: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -183,9 +183,17 @@ def _traced(
     ]
 
     def traced(arrays: list[Any]) -> Nested:
-        table = {id(t): array for t, array in zip(inputs, arrays, strict=True)}
+        pairs = zip(inputs, arrays, strict=True)
+        table = {id(t): _sparse(array) if t.sparse else array for t, array in pairs}
         a, k = replace((args, kwargs), lambda t: table[id(t)])
         a, k = plain((a, k))
         return pure.trial(function, a, k)
 
     return jax.eval_shape(traced, shapes)
+
+
+def _sparse(array: Any) -> Any:
+    """A sparse matrix in the place of an array, for tracing."""
+    from jax.experimental.sparse import BCOO
+
+    return BCOO.fromdense(array, nse=1)

@@ -72,7 +72,16 @@ def cast_floats(structure: Nested, dtype: Any) -> Nested:
     if isinstance(structure, jax.Array) and structure.dtype != dtype:
         if jnp.issubdtype(structure.dtype, jnp.floating):
             return structure.astype(dtype)
+    elif is_sparse(structure):
+        values: Any = structure
+        if jnp.issubdtype(values.dtype, jnp.floating):
+            return values.astype(dtype)
     return structure
+
+
+def is_sparse(value: Any) -> bool:
+    """Whether a value is a sparse matrix of JAX."""
+    return hasattr(value, "todense") and hasattr(value, "indices") and hasattr(value, "data")
 
 
 def as_array(value: Any) -> Any:

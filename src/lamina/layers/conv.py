@@ -120,7 +120,64 @@ class Conv(Spatial, KernelLayer):
         return self.joined(input_shape, spatial, self.filters)
 
 
-@registry.register("layer")
+@registry.register("layer", "Convolution1D")
+class Conv1D(Conv):
+    """`Conv` over time steps: inputs ``(batch, steps, channels)``.
+
+    Arguments are those of `Conv`. Channels come last whatever ``keras.json`` says, unless
+    `data_format` does. With ``padding="causal"`` the output at a step sees no later one.
+
+    >>> Conv1D(16, 3, padding="causal").compute_output_shape((None, 10, 8))
+    (None, 10, 16)
+    """
+
+    rank = 1
+    paddings = CausalPadding
+    takes_sequences = True
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
+        padding: CausalPadding = "valid",
+        data_format: DataFormat | None = "channels_last",
+        dilation_rate: int | Sequence[int] = 1,
+        activation: activations.Like = None,
+        use_bias: bool = True,
+        kernel_initializer: initializers.Like = "glorot_uniform",
+        bias_initializer: initializers.Like = "zeros",
+        kernel_regularizer: regularizers.Like = None,
+        bias_regularizer: regularizers.Like = None,
+        activity_regularizer: regularizers.Like = None,
+        kernel_constraint: constraints.Like = None,
+        bias_constraint: constraints.Like = None,
+        *,
+        groups: int = 1,
+        **options: Unpack[LayerOptions],
+    ) -> None:
+        super().__init__(
+            filters,
+            kernel_size,
+            strides,
+            padding,
+            data_format or "channels_last",
+            dilation_rate,
+            activation,
+            use_bias,
+            kernel_initializer,
+            bias_initializer,
+            kernel_regularizer,
+            bias_regularizer,
+            activity_regularizer,
+            kernel_constraint,
+            bias_constraint,
+            groups=groups,
+            **options,
+        )
+
+
+@registry.register("layer", "Convolution2D")
 class Conv2D(Conv):
     """`Conv` over height and width: inputs ``(batch, height, width, channels)``.
 
@@ -132,3 +189,16 @@ class Conv2D(Conv):
     """
 
     rank = 2
+
+
+@registry.register("layer", "Convolution3D")
+class Conv3D(Conv):
+    """`Conv` over three axes: inputs ``(batch, depth, height, width, channels)``.
+
+    Arguments are those of `Conv`.
+
+    >>> Conv3D(16, 3).compute_output_shape((None, 9, 28, 29, 3))
+    (None, 7, 26, 27, 16)
+    """
+
+    rank = 3

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Unpack
 
-import jax
-
 from lamina import activations, constraints, initializers, registry, regularizers
+from lamina.core.shapes import is_sparse
 from lamina.core.spec import InputSpec
 from lamina.layers.checks import positive
 from lamina.layers.kernel import KernelLayer
@@ -79,7 +78,7 @@ class Dense(KernelLayer):
         return (channels, self.units)
 
     def product(self, inputs: Array, kernel: Array) -> Array:
-        if not isinstance(inputs, jax.Array):  # a sparse matrix
+        if is_sparse(inputs):
             return inputs @ kernel
         return dot_last(inputs, kernel)
 

@@ -57,8 +57,31 @@ class GlobalAverage(GlobalPooling):
         return pool.global_average_pool(inputs, self.data_format, keepdims=self.keepdims)
 
 
+class GlobalMax(GlobalPooling):
+    """Largest value over all spatial axes; arguments are those of `GlobalPooling`."""
+
+    def call(self, inputs: Array) -> Array:
+        return pool.global_max_pool(inputs, self.data_format, keepdims=self.keepdims)
+
+
+class OverSteps(GlobalPooling):
+    """`GlobalPooling` over time steps; channels come last whatever ``keras.json`` says."""
+
+    rank = 1
+    takes_sequences = True
+
+    def __init__(
+        self,
+        data_format: DataFormat | None = "channels_last",
+        *,
+        keepdims: bool = False,
+        **options: Unpack[LayerOptions],
+    ) -> None:
+        super().__init__(data_format or "channels_last", keepdims=keepdims, **options)
+
+
 @registry.register("layer", "GlobalAvgPool1D")
-class GlobalAveragePooling1D(GlobalAverage):
+class GlobalAveragePooling1D(OverSteps, GlobalAverage):
     """Mean over the time steps; masked steps do not count.
 
     A sample whose steps are all masked gives NaN. The output has no mask.
@@ -72,17 +95,7 @@ class GlobalAveragePooling1D(GlobalAverage):
     (None, 32)
     """
 
-    rank = 1
     supports_masking = True
-
-    def __init__(
-        self,
-        data_format: DataFormat | None = "channels_last",
-        *,
-        keepdims: bool = False,
-        **options: Unpack[LayerOptions],
-    ) -> None:
-        super().__init__(data_format or "channels_last", keepdims=keepdims, **options)
 
     def call(self, inputs: Array, mask: Any = None) -> Array:
         inputs = as_float(inputs, self)
@@ -90,3 +103,56 @@ class GlobalAveragePooling1D(GlobalAverage):
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return None
+
+
+@registry.register("layer", "GlobalMaxPool1D")
+class GlobalMaxPooling1D(OverSteps, GlobalMax):
+    """Largest value over the time steps; arguments are those of `GlobalPooling`.
+
+    >>> GlobalMaxPooling1D().compute_output_shape((None, 7, 32))
+    (None, 32)
+    """
+
+
+@registry.register("layer", "GlobalAvgPool2D")
+class GlobalAveragePooling2D(GlobalAverage):
+    """Mean over height and width; arguments are those of `GlobalPooling`.
+
+    >>> GlobalAveragePooling2D().compute_output_shape((None, 28, 29, 3))
+    (None, 3)
+    """
+
+    rank = 2
+
+
+@registry.register("layer", "GlobalAvgPool3D")
+class GlobalAveragePooling3D(GlobalAverage):
+    """Mean over three axes; arguments are those of `GlobalPooling`.
+
+    >>> GlobalAveragePooling3D().compute_output_shape((None, 9, 28, 29, 3))
+    (None, 3)
+    """
+
+    rank = 3
+
+
+@registry.register("layer", "GlobalMaxPool2D")
+class GlobalMaxPooling2D(GlobalMax):
+    """Largest value over height and width; arguments are those of `GlobalPooling`.
+
+    >>> GlobalMaxPooling2D().compute_output_shape((None, 28, 29, 3))
+    (None, 3)
+    """
+
+    rank = 2
+
+
+@registry.register("layer", "GlobalMaxPool3D")
+class GlobalMaxPooling3D(GlobalMax):
+    """Largest value over three axes; arguments are those of `GlobalPooling`.
+
+    >>> GlobalMaxPooling3D().compute_output_shape((None, 9, 28, 29, 3))
+    (None, 3)
+    """
+
+    rank = 3

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 from lamina import registry
 from lamina.core.spec import InputSpec
 from lamina.layers import checks
-from lamina.layers.elementwise import Rearranging
+from lamina.layers.elementwise import Rearranging, as_float
 from lamina.layers.spatial import Spatial
 from lamina.ops import pool
 from lamina.typing import DataFormat, LayerOptions, Padding, Shape
@@ -61,6 +61,48 @@ class Pooling(Spatial, Rearranging):
         return self.pool(inputs, self.pool_size, self.strides, self.padding, self.data_format)
 
 
+class SequencePooling(Pooling):
+    """`Pooling` over time steps; channels come last whatever ``keras.json`` says."""
+
+    rank = 1
+    takes_sequences = True
+
+    def __init__(
+        self,
+        pool_size: int | Sequence[int] = 2,
+        strides: int | Sequence[int] | None = None,
+        padding: Padding = "valid",
+        data_format: DataFormat | None = "channels_last",
+        **options: Unpack[LayerOptions],
+    ) -> None:
+        super().__init__(pool_size, strides, padding, data_format or "channels_last", **options)
+
+
+class Averaging(Pooling):
+    """Mean of each window: integers become floating-point numbers."""
+
+    pool = staticmethod(pool.average_pool)
+
+    def output_dtype(self, inputs: Any) -> Any:
+        return self.compute_dtype
+
+    def call(self, inputs: Array) -> Array:
+        return super().call(as_float(inputs, self))
+
+
+@registry.register("layer", "MaxPool1D")
+class MaxPooling1D(SequencePooling):
+    """Largest value of each window over time steps.
+
+    Arguments are those of `Pooling`; channels come last by default.
+
+    >>> MaxPooling1D().compute_output_shape((None, 7, 4))
+    (None, 3, 4)
+    """
+
+    pool = staticmethod(pool.max_pool)
+
+
 @registry.register("layer", "MaxPool2D")
 class MaxPooling2D(Pooling):
     """Largest value of each window over height and width.
@@ -73,3 +115,55 @@ class MaxPooling2D(Pooling):
 
     rank = 2
     pool = staticmethod(pool.max_pool)
+
+
+@registry.register("layer", "MaxPool3D")
+class MaxPooling3D(Pooling):
+    """Largest value of each window over three axes.
+
+    Arguments are those of `Pooling`.
+
+    >>> MaxPooling3D().compute_output_shape((None, 9, 28, 29, 3))
+    (None, 4, 14, 14, 3)
+    """
+
+    rank = 3
+    pool = staticmethod(pool.max_pool)
+
+
+@registry.register("layer", "AvgPool1D")
+class AveragePooling1D(Averaging, SequencePooling):
+    """Mean of each window over time steps.
+
+    Arguments are those of `Pooling`; channels come last by default.
+    Cells of the padding do not count.
+
+    >>> AveragePooling1D().compute_output_shape((None, 7, 4))
+    (None, 3, 4)
+    """
+
+
+@registry.register("layer", "AvgPool2D")
+class AveragePooling2D(Averaging):
+    """Mean of each window over height and width.
+
+    Arguments are those of `Pooling`. Cells of the padding do not count.
+
+    >>> AveragePooling2D().compute_output_shape((None, 28, 29, 3))
+    (None, 14, 14, 3)
+    """
+
+    rank = 2
+
+
+@registry.register("layer", "AvgPool3D")
+class AveragePooling3D(Averaging):
+    """Mean of each window over three axes.
+
+    Arguments are those of `Pooling`. Cells of the padding do not count.
+
+    >>> AveragePooling3D().compute_output_shape((None, 9, 28, 29, 3))
+    (None, 4, 14, 14, 3)
+    """
+
+    rank = 3
