@@ -50,3 +50,13 @@ def next_seed() -> int:
         assert drawn is not None
         _state["drawn"] = drawn + 1
     return int(np.random.SeedSequence([seed, drawn]).generate_state(1)[0]) % LARGEST
+
+
+def restart() -> None:
+    """Begin the sequence of seeds anew, if `set_random_seed` was called.
+
+    >>> set_random_seed(7); a = next_seed(); restart(); a == next_seed()
+    True
+    """
+    with _lock:
+        _state["drawn"] = 0

@@ -73,6 +73,34 @@ def trial(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         return function(*args, **kwargs)
 
 
+class _Reads(dict[Variable, Any]):
+    """Values of a run that takes any variable in, and so knows which were read."""
+
+    def get(self, key: Variable, default: Any = None) -> Any:
+        del default
+        if key not in self:
+            self[key] = key._value
+        return self[key]
+
+
+def reads(function: Callable[..., Any], *args: Any, training: bool | None = None) -> list[Variable]:
+    """The variables that a function reads or assigns; it is traced, not run.
+
+    Args:
+        function: as for `run`.
+        args: arrays, or shapes and dtypes of them.
+        training: as for `run`.
+    """
+    table = _Reads()
+
+    def traced(*arrays: Any) -> None:
+        with Call(training, table, jax.random.key(0)):
+            function(*arrays)
+
+    jax.eval_shape(traced, *args)
+    return list(table)
+
+
 def raise_faults(faults: Sequence[Fault], rows: Any, values: Any) -> None:
     """Raise the error of the first check that failed.
 

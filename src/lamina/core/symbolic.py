@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import numpy as np
 
+from lamina.ops.arithmetic import aligned
 from lamina.typing import Shape
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class SymbolicTensor:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {attribute!r}")
 
     @property
-    def T(self) -> Any:  # noqa: N802
+    def T(self) -> Any:
         """The tensor with its axes reversed."""
         return _apply(_method("transpose"), self)
 
@@ -168,7 +169,7 @@ def _operator(symbol: str, reverse: bool = False) -> Callable[..., Any]:
     function = getattr(operator, symbol)
 
     def compute(left: Any, right: Any) -> Any:
-        left, right = _aligned(left, right)
+        left, right = aligned(left, right)
         return function(left, right)
 
     compute.__name__ = compute.__qualname__ = symbol.strip("_")
@@ -178,27 +179,6 @@ def _operator(symbol: str, reverse: bool = False) -> Callable[..., Any]:
 
     method.__name__ = symbol
     return method
-
-
-def _aligned(left: Any, right: Any) -> tuple[Any, Any]:
-    """Both sides as NumPy's rules of arithmetic have them: one dtype, one rank.
-
-    What a user writes in a graph keeps its meaning under JAX's strict promotion too.
-    """
-    import jax.numpy as jnp
-
-    sides = [left, right]
-    if any(isinstance(side, bool | int | float) for side in sides):
-        return left, right
-    left, right = (jnp.asarray(side) for side in sides)
-    with jax.numpy_dtype_promotion("standard"):
-        dtype = jnp.promote_types(left.dtype, right.dtype)
-    rank = max(left.ndim, right.ndim)
-
-    def align(side: Any) -> Any:
-        return jnp.reshape(side.astype(dtype), (1,) * (rank - side.ndim) + side.shape)
-
-    return align(left), align(right)
 
 
 def _unary(symbol: str) -> Callable[..., Any]:

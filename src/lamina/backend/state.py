@@ -1,0 +1,484 @@
+"""Variables, what is known about tensors, names and the session of ``K``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina import config, seeds
+from lamina.backend.old_names import renamed
+from lamina.core import context, naming
+from lamina.core.dispatch import dispatch
+from lamina.core.symbolic import SymbolicTensor, is_symbolic
+from lamina.core.variable import Variable
+
+
+class Update(NamedTuple):
+    """A variable and its new symbolic value, for ``updates`` of ``K.function``."""
+
+    variable: Variable
+    value: Any
+
+
+def _checked(who: str, x: Any) -> Variable:
+    if not isinstance(x, Variable):
+        raise TypeError(f"K.{who}: expected a variable, got {x!r}.")
+    return x
+
+
+def update(x: Any, new_x: Any) -> Any:
+    """Give a variable a new value.
+
+    Args:
+        x: variable.
+        new_x: arrays are assigned at once; a symbolic value gives an update that
+            ``K.function(..., updates=[...])`` does.
+
+    Raises:
+        TypeError: `x` is no variable.
+        ValueError: the shapes differ.
+
+    >>> from lamina.backend import get_value, variable
+    >>> v = variable(1.0)
+    >>> get_value(update(v, 3.0))
+    array(3., dtype=float32)
+    """
+    variable = _checked("update", x)
+    if is_symbolic(new_x):
+        return Update(variable, new_x)
+    return variable.assign(new_x.value if isinstance(new_x, Variable) else new_x)
+
+
+def update_add(x: Any, increment: Any) -> Any:
+    """Add to a variable; see `update`.
+
+    >>> from lamina.backend import get_value, variable
+    >>> get_value(update_add(variable(1.0), 3.0))
+    array(4., dtype=float32)
+    """
+    variable = _checked("update_add", x)
+    return update(variable, dispatch(_plus, variable, increment, 1))
+
+
+def update_sub(x: Any, decrement: Any) -> Any:
+    """Subtract from a variable; see `update`.
+
+    >>> from lamina.backend import get_value, variable
+    >>> get_value(update_sub(variable(1.0), 3.0))
+    array(-2., dtype=float32)
+    """
+    variable = _checked("update_sub", x)
+    return update(variable, dispatch(_plus, variable, decrement, -1))
+
+
+def _plus(x: Any, y: Any, sign: int) -> Any:
+    x = jnp.asarray(x)
+    return x + sign * jnp.asarray(y).astype(x.dtype)
+
+
+def _average(x: Any, value: Any, momentum: Any) -> Any:
+    x = jnp.asarray(x)
+    momentum = jnp.asarray(momentum).astype(x.dtype)
+    return x * momentum + jnp.asarray(value).astype(x.dtype) * (1 - momentum)
+
+
+@renamed(variable="x")
+def moving_average_update(x: Any, value: Any, momentum: Any) -> Any:
+    """Move a variable towards a value: ``x * momentum + value * (1 - momentum)``.
+
+    >>> from lamina.backend import get_value, variable
+    >>> get_value(moving_average_update(variable(1.0), 5.0, 0.75))
+    array(2., dtype=float32)
+    """
+    variable = _checked("moving_average_update", x)
+    return update(variable, dispatch(_average, variable, value, momentum))
+
+
+def get_value(x: Any) -> Any:
+    """The value of a variable as a NumPy array.
+
+    Raises:
+        TypeError: `x` is symbolic and has no value.
+
+    >>> from lamina.backend import variable
+    >>> get_value(variable([1.0, 2.0]))
+    array([1., 2.], dtype=float32)
+    """
+    if isinstance(x, SymbolicTensor):
+        raise TypeError(f"K.get_value: {x!r} is symbolic; K.function computes it from its inputs.")
+    if isinstance(x, Variable):
+        return x.numpy()
+    return np.asarray(x)
+
+
+def batch_get_value(ops: Sequence[Any]) -> list[Any]:
+    """The values of several variables as NumPy arrays.
+
+    >>> from lamina.backend import variable
+    >>> batch_get_value([variable([1.0])])
+    [array([1.], dtype=float32)]
+    """
+    return [get_value(x) for x in ops]
+
+
+def set_value(x: Any, value: Any) -> None:
+    """Give a variable the value of a NumPy array or a number.
+
+    Raises:
+        TypeError: `x` is no variable.
+        ValueError: the shapes differ.
+
+    >>> from lamina.backend import variable
+    >>> v = variable([1.0]); set_value(v, [5.0]); get_value(v)
+    array([5.], dtype=float32)
+    """
+    _checked("set_value", x).assign(np.asarray(value))
+
+
+def batch_set_value(tuples: Sequence[tuple[Any, Any]]) -> None:
+    """Give several variables values; nothing is changed if one does not fit.
+
+    >>> from lamina.backend import variable
+    >>> v = variable([1.0]); batch_set_value([(v, [5.0])]); get_value(v)
+    array([5.], dtype=float32)
+    """
+    pairs = [(_checked("batch_set_value", x), np.asarray(value)) for x, value in tuples]
+    for x, value in pairs:
+        if x.shape != value.shape:
+            raise ValueError(
+                f"K.batch_set_value: variable {x.path!r} has shape {x.shape}, but its value has "
+                f"shape {value.shape}."
+            )
+    for x, value in pairs:
+        x.assign(value)
+
+
+def count_params(x: Any) -> int:
+    """Number of values of a variable.
+
+    >>> count_params(jnp.ones((2, 3)))
+    6
+    """
+    return int(np.prod(int_shape(x), dtype=np.int64))
+
+
+def int_shape(x: Any) -> Any:
+    """Shape as a tuple, with None for unknown sizes; None for what has no shape.
+
+    >>> from lamina.backend import placeholder
+    >>> int_shape(placeholder((None, 3)))
+    (None, 3)
+    """
+    found = getattr(x, "shape", None)
+    if found is None:
+        return () if isinstance(x, int | float) else None
+    return tuple(found)
+
+
+def _sizes(x: Any) -> Any:
+    return jnp.asarray(x.shape, jnp.int32)
+
+
+def shape(x: Any) -> Any:
+    """Shape of an array as a tuple; of a symbolic tensor, as a symbolic vector.
+
+    >>> shape(jnp.ones((2, 3)))
+    (2, 3)
+    """
+    return dispatch(_sizes, x) if isinstance(x, SymbolicTensor) else tuple(np.shape(x))
+
+
+def get_variable_shape(x: Any) -> Any:
+    """Shape of a variable, as Keras 1 spelled `int_shape`.
+
+    >>> get_variable_shape(jnp.ones((2, 3)))
+    (2, 3)
+    """
+    return int_shape(x)
+
+
+def ndim(x: Any) -> int:
+    """Number of axes.
+
+    >>> ndim(jnp.ones((2, 3)))
+    2
+    """
+    return len(x.shape) if hasattr(x, "shape") else np.ndim(x)
+
+
+def dtype(x: Any) -> str:
+    """Name of the dtype.
+
+    >>> dtype(jnp.ones(2))
+    'float32'
+    """
+    return jnp.dtype(x.dtype).name if hasattr(x, "dtype") else jnp.asarray(x).dtype.name
+
+
+def is_tensor(x: Any) -> bool:
+    """Whether something is an array of JAX, a variable or a symbolic tensor.
+
+    >>> is_tensor(jnp.ones(2)), is_tensor(np.ones(2))
+    (True, False)
+    """
+    return isinstance(x, jax.Array | Variable | SymbolicTensor)
+
+
+def is_variable(x: Any) -> bool:
+    """Whether something is a variable.
+
+    >>> is_variable(jnp.ones(2))
+    False
+    """
+    return isinstance(x, Variable)
+
+
+def is_keras_tensor(x: Any) -> bool:
+    """Whether something is a symbolic tensor that an `Input` or a layer made.
+
+    Raises:
+        ValueError: it is no tensor at all.
+
+    >>> from lamina.backend import placeholder
+    >>> is_keras_tensor(placeholder((2,)))
+    False
+    """
+    if not is_tensor(x):
+        raise ValueError(f"K.is_keras_tensor: expected a tensor, got {type(x).__name__}.")
+    return isinstance(x, SymbolicTensor) and x._keras_history is not None
+
+
+def is_placeholder(x: Any) -> bool:
+    """Whether something is a symbolic tensor that has to be fed.
+
+    >>> from lamina.backend import placeholder
+    >>> is_placeholder(placeholder((2,)))
+    True
+    """
+    if not isinstance(x, SymbolicTensor) or x.value is not None:
+        return False
+    return x.node is None or (not x.node.input_tensors and hasattr(x.node.operation, "call"))
+
+
+def is_sparse(tensor: Any) -> bool:
+    """Whether a tensor is sparse: a matrix of SciPy, or a symbolic tensor that is fed with one.
+
+    >>> is_sparse(np.ones(2))
+    False
+    """
+    return bool(getattr(tensor, "sparse", False)) or hasattr(tensor, "toarray")
+
+
+def to_dense(tensor: Any) -> Any:
+    """A sparse matrix as an array; anything else as it is.
+
+    >>> to_dense(np.ones(2))
+    array([1., 1.])
+    """
+    if hasattr(tensor, "toarray"):
+        return tensor.toarray()
+    return tensor.todense() if hasattr(tensor, "todense") else tensor
+
+
+def _printed(x: Any, message: str) -> Any:
+    jax.debug.print("{message}{x}", message=message, x=x)
+    return x
+
+
+def print_tensor(x: Any, message: str = "") -> Any:
+    """Print a tensor whenever it is computed, and hand it on.
+
+    >>> _ = print_tensor(np.array([1, 2]), "x = ")
+    x = [1 2]
+    """
+    return dispatch(_printed, x, message)
+
+
+_phase: dict[str, Any] = {"value": None, "tensor": None}
+
+
+def _now() -> Any:
+    call = context.current()
+    return jnp.asarray(bool(call is not None and call.training))
+
+
+def phase_tensor() -> SymbolicTensor:
+    """The symbolic learning phase, one object until `clear_session`."""
+    from lamina.core.dispatch import Function
+    from lamina.core.graph import Node
+
+    if _phase["tensor"] is None:
+        tensor = SymbolicTensor((), "bool", "keras_learning_phase")
+        Node(Function(_now), (), {}, tensor)
+        _phase["tensor"] = tensor
+    return _phase["tensor"]
+
+
+def learning_phase() -> Any:
+    """Whether this is training: 1 or 0 within a run, a symbolic scalar outside of one.
+
+    The symbolic scalar may be among the inputs of ``K.function``, which then runs in the phase
+    that it is fed; a model that is fitted is in phase 1, one that predicts in phase 0. After
+    `set_learning_phase` it is that number outside of runs, and in runs that state no phase.
+
+    >>> learning_phase().name
+    'keras_learning_phase'
+    """
+    call = context.current()
+    if call is not None and call.training is not None:
+        return int(call.training)
+    if _phase["value"] is not None:
+        return _phase["value"]
+    return phase_tensor() if call is None else 0
+
+
+def set_learning_phase(value: int | bool) -> None:
+    """Set the phase of what is computed outside of ``fit``, ``evaluate`` and ``predict``.
+
+    Raises:
+        ValueError: the value is neither 0 nor 1.
+    """
+    if value not in (0, 1):
+        raise ValueError(f"K.set_learning_phase: expected 0 or 1, got {value!r}.")
+    _phase["value"] = int(value)
+
+
+def get_uid(prefix: str = "") -> int:
+    """Count up the numbers of a prefix: 1, 2, ...
+
+    >>> reset_uids(); get_uid("dense"), get_uid("dense")
+    (1, 2)
+    """
+    return naming.get_uid(prefix)
+
+
+def reset_uids() -> None:
+    """Start the numbers of all names anew."""
+    naming.reset()
+
+
+def clear_session(free_memory: bool = True) -> None:
+    """Start names, seeds and the learning phase anew.
+
+    Models that exist stay as they are, and so do custom objects. Memory needs no clearing: it
+    is freed with the last reference to a model.
+
+    Args:
+        free_memory: not used.
+    """
+    del free_memory
+    naming.reset()
+    seeds.restart()
+    _phase.update(value=None, tensor=None)
+
+
+def backend() -> str:
+    """Name of the library that computes.
+
+    >>> backend()
+    'jax'
+    """
+    return "jax"
+
+
+@contextmanager
+def name_scope(name: str) -> Iterator[str]:
+    """A block whose tensors belong together; names are not changed.
+
+    >>> with name_scope("block") as name:
+    ...     name
+    'block'
+    """
+    yield name
+
+
+def get_session() -> None:
+    """There is no session: JAX runs by itself. Always None."""
+
+
+def set_session(session: Any = None) -> None:
+    """Accepted and ignored for None.
+
+    Raises:
+        ValueError: a session is given; nothing could run in it.
+    """
+    if session is not None:
+        raise ValueError(
+            "K.set_session: lamina runs on JAX and has no sessions. Devices and memory are set "
+            "by JAX's own settings, such as the variable XLA_PYTHON_CLIENT_MEM_FRACTION."
+        )
+
+
+def manual_variable_initialization(value: bool) -> None:
+    """Accepted for False: variables have their first value as soon as they are made.
+
+    Raises:
+        ValueError: True is given; there is no variable without a value.
+    """
+    if value:
+        raise ValueError(
+            "K.manual_variable_initialization: variables always have a value; set the one you "
+            "want with K.set_value or model.set_weights."
+        )
+
+
+def image_dim_ordering() -> str:
+    """The image data format as Keras 1 named it: ``tf`` or ``th``.
+
+    >>> image_dim_ordering()
+    'tf'
+    """
+    return "tf" if config.image_data_format() == "channels_last" else "th"
+
+
+def set_image_dim_ordering(dim_ordering: str) -> None:
+    """Set the image data format: ``tf`` (channels last) or ``th`` (channels first).
+
+    Raises:
+        ValueError: any other word.
+    """
+    if dim_ordering not in ("tf", "th"):
+        raise ValueError(f"K.set_image_dim_ordering: expected 'tf' or 'th', got {dim_ordering!r}.")
+    config.set_image_data_format("channels_last" if dim_ordering == "tf" else "channels_first")
+
+
+def standardize_dtype(dtype: Any = None) -> str:
+    """Name of a dtype, ``floatx`` for None.
+
+    >>> standardize_dtype(jnp.int32)
+    'int32'
+    """
+    return config.floatx() if dtype is None else jnp.dtype(dtype).name
+
+
+def is_float_dtype(dtype: Any) -> bool:
+    """Whether a dtype is a float.
+
+    >>> is_float_dtype("bfloat16")
+    True
+    """
+    return bool(jnp.issubdtype(jnp.dtype(dtype), jnp.floating))
+
+
+def is_int_dtype(dtype: Any) -> bool:
+    """Whether a dtype is an integer.
+
+    >>> is_int_dtype("uint8")
+    True
+    """
+    return bool(jnp.issubdtype(jnp.dtype(dtype), jnp.integer))
+
+
+def result_type(*dtypes: Any) -> str:
+    """The dtype that values of the given dtypes have together.
+
+    >>> result_type("int32", "float32")
+    'float32'
+    """
+    with jax.numpy_dtype_promotion("standard"):
+        return jnp.dtype(jnp.result_type(*(jnp.dtype(dtype) for dtype in dtypes))).name
