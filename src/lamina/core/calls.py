@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from lamina.core import jit, masks, pure, shapes, weights
+from lamina.core.readers import readers
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.variable import Variable
 from lamina.seeds import next_seed
@@ -122,8 +123,10 @@ class Program:
 
     def __call__(self, layer: Layer, dynamic: list[Any]) -> Any:
         seed = np.uint32(next_seed() if self.draws else 0)
-        values = [variable._value for variable in self.variables]
-        (outputs, found), updates, faults, losses = self._compiled(values, seed, dynamic)
+        with readers:
+            values = [variable._value for variable in self.variables]
+            result = self._compiled(values, seed, dynamic)
+        (outputs, found), updates, faults, losses = result
         if faults:
             pure.raise_faults(self.faults, [row for row, _ in faults], [v for _, v in faults])
         for place, value in zip(self.updated, updates, strict=True):

@@ -94,6 +94,7 @@ class Layer(WeightOwner, NodeOwner, FromConfig, metaclass=Configurable):
         self._non_trainable_weights: list[Variable] = []
         self._trainable = bool(trainable)
         self.dtype_policy = policy.get(dtype if dtype is not None else options.get("input_dtype"))
+        self._input_dtype: str | None = options.get("input_dtype")
         self.autocast = autocast
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.built = False
@@ -117,6 +118,11 @@ class Layer(WeightOwner, NodeOwner, FromConfig, metaclass=Configurable):
     def variable_dtype(self) -> str:
         """Dtype of the weights."""
         return self.dtype_policy.variable_dtype
+
+    @property
+    def input_dtype_of_first(self) -> str:
+        """Dtype of the input that this layer opens a `Sequential` with."""
+        return self._input_dtype or self.dtype_policy.compute_dtype
 
     @property
     def losses(self) -> list[Any]:
@@ -249,9 +255,14 @@ class Layer(WeightOwner, NodeOwner, FromConfig, metaclass=Configurable):
             record.training = outer
         if self.activity_regularizer is not None:
             self._regularize(outputs)
-        if mask is not None or _makes_mask(type(self)):
-            mask = self.compute_mask(args[0] if args else next(iter(kwargs.values())), mask)
-        return outputs, mask
+        inputs = args[0] if args else next(iter(kwargs.values()), None)
+        return outputs, self._output_mask(inputs, outputs, mask)
+
+    def _output_mask(self, inputs: Any, outputs: Any, mask: Any) -> Any:
+        """The mask of outputs that were just computed."""
+        if mask is None and not _makes_mask(type(self)):
+            return None
+        return self.compute_mask(inputs, mask)
 
     def _regularize(self, outputs: Nested) -> None:
         """Add the activity penalty, divided by the batch size."""
@@ -268,7 +279,8 @@ class Layer(WeightOwner, NodeOwner, FromConfig, metaclass=Configurable):
             return
         with jax.ensure_compile_time_eval():
             self._build_shape = shapes.shapes_of(inputs)
-            self.build(self._build_shape)
+            if not self._built_by_call():
+                self.build(self._build_shape)
         self.built = True
         if self.input_spec is not None:
             spec.check(self, inputs)
@@ -277,6 +289,10 @@ class Layer(WeightOwner, NodeOwner, FromConfig, metaclass=Configurable):
         if self._initial_weights is not None:
             self.set_weights(self._initial_weights)
             self._initial_weights = None
+
+    def _built_by_call(self) -> bool:
+        """Whether an abstract run of ``call`` is all the building there is."""
+        return False
 
     def _build_parts(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Build the layers in this one by an abstract run of ``call``."""

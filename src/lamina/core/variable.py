@@ -131,7 +131,8 @@ class Variable:
 
     def numpy(self) -> np.ndarray:
         """A copy of the value as a NumPy array."""
-        return np.array(self.value)
+        call = context.current()
+        return np.array(self.value if call is not None else self._value)
 
     @property
     def ndim(self) -> int:

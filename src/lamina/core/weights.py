@@ -30,7 +30,8 @@ class WeightOwner:
     _trainable: bool
 
     def __setattr__(self, name: str, value: Any) -> None:
-        structure[0] += 1
+        if isinstance(value, _PARTS) or isinstance(vars(self).get(name), _PARTS):
+            structure[0] += 1
         object.__setattr__(self, name, value)
 
     def add_weight(self, *args: Any, **kwargs: Any) -> Variable:
@@ -126,6 +127,7 @@ class WeightOwner:
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
+        structure[0] += 1
 
     @property
     def trainable_weights(self) -> list[Variable]:
@@ -147,8 +149,11 @@ class WeightOwner:
 
     @property
     def weights(self) -> list[Variable]:
-        """All weights: the trainable ones, then the others."""
-        return [*self.trainable_weights, *self.non_trainable_weights]
+        """All weights, layer by layer: those made as trainable, then the others."""
+        found: dict[Variable, None] = {}
+        for layer in self.all_layers():
+            found.update(dict.fromkeys(layer.own_variables()))
+        return list(found)
 
     @property
     def variables(self) -> list[Variable]:
@@ -209,6 +214,7 @@ class WeightOwner:
         return sum(variable.size for variable in self.weights)
 
 
+_PARTS = (WeightOwner, Variable, list, tuple, dict)
 _NOT_PARTS = frozenset({"inbound_nodes", "outbound_nodes", "_compiled_calls", "_compilation"})
 
 

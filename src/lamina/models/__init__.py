@@ -1,1 +1,15 @@
+"""Models: `Model`, `Sequential`, and models from configs."""
 
+from lamina.layers.input import Input
+from lamina.models.config import clone_model, model_from_config, model_from_json
+from lamina.models.model import Model
+from lamina.models.sequential import Sequential
+
+__all__ = [
+    "Input",
+    "Model",
+    "Sequential",
+    "clone_model",
+    "model_from_config",
+    "model_from_json",
+]

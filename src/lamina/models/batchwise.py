@@ -1,0 +1,132 @@
+"""One batch at a time, and the names that Keras 1 and 2 had for sources of batches."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING, Any
+
+from lamina.core import dialects, shapes
+from lamina.training import loop
+from lamina.training.data import make_source
+
+if TYPE_CHECKING:
+    from lamina.models.trainer import Trainer as Host
+else:
+    Host = object
+
+
+class BatchMethods(Host):
+    """``train_on_batch`` and its relatives, ``fit_generator`` and its relatives."""
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        reset_metrics: bool = True,
+        return_dict: bool = False,
+    ) -> Any:
+        """Do one step of training on the given rows.
+
+        Returns:
+            The loss, or a list of it and the metrics, or a dict, as ``evaluate`` does.
+        """
+        batch = self._one_batch("train_on_batch", x, y, sample_weight, class_weight)
+        steps = self._prepared_steps(batch)
+        if reset_metrics:
+            steps.compilation.reset()
+        logs = steps.one(batch)
+        steps.check()
+        return self._reported(loop.fetched(logs), return_dict)
+
+    def test_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        reset_metrics: bool = True,
+        return_dict: bool = False,
+    ) -> Any:
+        """Compute loss and metrics on the given rows."""
+        batch = self._one_batch("test_on_batch", x, y, sample_weight, None)
+        steps = self._prepared_steps(batch)
+        if reset_metrics:
+            steps.compilation.reset()
+        logs = steps.test(batch)
+        steps.check()
+        return self._reported(loop.fetched(logs), return_dict)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Compute the outputs for the given rows, as one batch."""
+        source = make_source(x, batch_size=2**31 - 1, where="predict_on_batch")
+        (batch, _, _) = next(iter(source.batches(0)))
+        return loop.joined([self._predicted(batch)])
+
+    def _one_batch(self, where: str, x: Any, y: Any, weights: Any, class_weight: Any) -> Any:
+        self._checked_compilation(where)
+        names = self.output_names or None
+        source = make_source(
+            x,
+            y,
+            weights,
+            batch_size=2**31 - 1,
+            class_weight=class_weight,
+            where=where,
+            names=names,
+        )
+        return next(iter(source.batches(0)))
+
+    def fit_generator(self, generator: Any, *places: Any, **options: Any) -> Any:
+        """``fit`` on a generator, as Keras 1 and 2 spelled it.
+
+        Args:
+            generator: yields batches ``(x, y)`` or ``(x, y, weights)``.
+            places: ``steps_per_epoch``, ``epochs``, ``verbose``, ``callbacks``, as in Keras 2.
+            options: other arguments of ``fit``; ``samples_per_epoch`` and ``nb_val_samples`` of
+                Keras 1 count rows.
+        """
+        options.update(zip(_GENERATOR, places, strict=False))
+        source, options = _in_steps(generator, options, "samples_per_epoch", "steps_per_epoch")
+        data = options.get("validation_data")
+        if "nb_val_samples" in options:
+            data, options = _in_steps(data, options, "nb_val_samples", "validation_steps")
+            options["validation_data"] = data
+        return self.fit(source, **_renamed(options))
+
+    def evaluate_generator(self, generator: Any, steps: Any = None, **options: Any) -> Any:
+        """``evaluate`` on a generator, as Keras 1 and 2 spelled it."""
+        source, options = _in_steps(generator, {"steps": steps, **options}, "val_samples", "steps")
+        return self.evaluate(source, **_renamed(options))
+
+    def predict_generator(self, generator: Any, steps: Any = None, **options: Any) -> Any:
+        """``predict`` on a generator, as Keras 1 and 2 spelled it."""
+        source, options = _in_steps(generator, {"steps": steps, **options}, "val_samples", "steps")
+        return self.predict(source, **_renamed(options))
+
+
+_GENERATOR = ("steps_per_epoch", "epochs", "verbose", "callbacks", "validation_data")
+
+
+def _renamed(options: dict[str, Any]) -> dict[str, Any]:
+    return {dialects.METHODS.get(name, name): value for name, value in options.items()}
+
+
+def _in_steps(
+    source: Any, options: dict[str, Any], rows: str, steps: str
+) -> tuple[Any, dict[str, Any]]:
+    """A source, and options with a number of batches where Keras 1 gave one of rows."""
+    if rows not in options:
+        return source, options
+    options = dict(options)
+    wanted = options.pop(rows)
+    size = getattr(source, "batch_size", None)
+    if size is None and hasattr(source, "__next__"):
+        first = next(source, None)
+        if first is not None:
+            source = itertools.chain([first], source)
+            parts = first if isinstance(first, tuple) else (first,)
+            size = len(shapes.flat(parts[0])[0])
+    options[steps] = math.ceil(wanted / size) if size else wanted
+    return source, options

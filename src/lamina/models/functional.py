@@ -1,0 +1,153 @@
+"""From data to the inputs of a graph: by position or by name, with the shapes that it expects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from lamina import registry
+from lamina.core import shapes
+from lamina.core.graph import tensors
+from lamina.core.symbolic import SymbolicTensor
+from lamina.core.variable import Variable
+from lamina.typing import Nested
+
+
+def checked_tensors(owner: str, argument: str, structure: Nested) -> list[SymbolicTensor]:
+    """All symbolic tensors of a structure.
+
+    Raises:
+        TypeError: something in it is no symbolic tensor.
+    """
+    found = shapes.flat(structure)
+    for value in found:
+        if not isinstance(value, SymbolicTensor):
+            raise TypeError(
+                f"Model {owner!r}: {argument} must be symbolic tensors, such as what Input() and "
+                f"layers called on it return, got {type(value).__name__} {value!r}."
+            )
+    if not found:
+        raise ValueError(f"Model {owner!r}: {argument} holds no tensor.")
+    return found
+
+
+def check_names(owner: str, layers: Sequence[Any]) -> None:
+    """Raise a ``ValueError`` if two layers have one name."""
+    seen: dict[str, Any] = {}
+    for layer in layers:
+        if seen.setdefault(layer.name, layer) is not layer:
+            raise ValueError(
+                f"Model {owner!r}: two layers are named {layer.name!r}; all names must be unique."
+            )
+
+
+def names_of(symbolic: Sequence[SymbolicTensor]) -> list[str]:
+    """A name for each input or output: that of the layer that made it, unique in the list."""
+    names: list[str] = []
+    for tensor in symbolic:
+        base = getattr(tensor.op, "name", None) or tensor.name
+        name, number = base, 0
+        while name in names:
+            number += 1
+            name = f"{base}_{number}"
+        names.append(name)
+    return names
+
+
+def aligned(
+    model: Any, data: Nested, names: Sequence[str], expected: Sequence[SymbolicTensor]
+) -> list[Any]:
+    """The values for the inputs of a graph, in their order.
+
+    Args:
+        model: the model, for messages.
+        data: an array, a list or tuple of arrays, or a dict by name.
+        names: names of the inputs.
+        expected: the symbolic inputs.
+
+    Raises:
+        ValueError: a wrong number, an unknown or missing name, a wrong rank or size.
+    """
+    fed = [place for place, tensor in enumerate(expected) if tensor.value is None]
+    values = _by_place(model, data, [names[place] for place in fed])
+    result: list[Any] = [_plain(tensor.value) for tensor in expected]
+    for place, value in zip(fed, values, strict=True):
+        result[place] = _fitted(model, names[place], value, expected[place])
+    return result
+
+
+def _by_place(model: Any, data: Nested, names: list[str]) -> list[Any]:
+    if isinstance(data, dict):
+        for name in names:
+            if name not in data:
+                raise ValueError(
+                    f"{model}: no data for input {name!r}; the dict has "
+                    f"{', '.join(map(repr, data)) or 'nothing'}."
+                    f"{registry.did_you_mean(name, list(map(str, data)))}"
+                )
+        return [data[name] for name in names]
+    values = shapes.flat(data) if isinstance(data, list | tuple) else [data]
+    if data is None or len(values) != len(names):
+        given = 0 if data is None else len(values)
+        raise ValueError(
+            f"{model} has {len(names)} inputs ({', '.join(names)}), but got {given}."
+            + (" Pass them as a list or as a dict by name." if len(names) > 1 else "")
+        )
+    return values
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, Variable) else value
+
+
+def _fitted(model: Any, name: str, value: Any, expected: SymbolicTensor) -> Any:
+    """The value, with a last axis of size 1 added where only that is missing."""
+    if not hasattr(value, "shape"):
+        value = np.asarray(value)
+    if isinstance(value, SymbolicTensor) or not isinstance(value.shape, tuple):
+        return value
+    shape, wanted = tuple(value.shape), expected.shape
+    if len(shape) == len(wanted) - 1 and wanted[-1] == 1 and hasattr(value, "reshape"):
+        value = value.reshape((*shape, 1))
+        shape = tuple(value.shape)
+    if len(shape) != len(wanted):
+        raise ValueError(
+            f"{model}: input {name!r} expects shape {wanted}, rank {len(wanted)}, got an array of "
+            f"shape {shape}, rank {len(shape)}.{_rank_hint(shape, wanted)}"
+        )
+    for axis, (size, want) in enumerate(zip(shape, wanted, strict=True)):
+        if want is not None and size is not None and size != want:
+            raise ValueError(
+                f"{model}: input {name!r} expects shape {wanted}, got an array of shape {shape}: "
+                f"axis {axis} has size {size} instead of {want}."
+            )
+    return _as_declared(value, expected)
+
+
+def _as_declared(value: Any, expected: SymbolicTensor) -> Any:
+    """Integers where the input is declared as float become floats, as Keras does."""
+    wanted = expected.dtype
+    kind = getattr(value, "dtype", None)
+    if kind is None or kind == wanted or not hasattr(value, "astype"):
+        return value
+    if jnp.issubdtype(wanted, jnp.floating) and not jnp.issubdtype(kind, jnp.complexfloating):
+        return value.astype(wanted)
+    if jnp.issubdtype(wanted, jnp.integer):
+        return value.astype(wanted)
+    return value
+
+
+def _rank_hint(shape: tuple[int, ...], wanted: Any) -> str:
+    if len(shape) == len(wanted) - 1:
+        if wanted[1:] == shape:
+            return " A single sample needs a batch axis in front: x[None]."
+        return " If the channels are missing, add an axis: x[..., None]."
+    return ""
+
+
+def first_tensors(structure: Nested) -> list[SymbolicTensor]:
+    """All symbolic tensors of a structure, in order."""
+    return list(tensors(structure))

@@ -1,0 +1,186 @@
+"""`Sequential`: layers one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from lamina import registry
+from lamina.core.graph import tensors
+from lamina.core.layer import Layer
+from lamina.core.symbolic import SymbolicTensor
+from lamina.layers.input import Input, InputLayer
+from lamina.models.model import Model
+from lamina.typing import Config
+
+
+@registry.register("layer")
+class Sequential(Model):
+    """Apply layers one after another.
+
+    The model is built when its input shape is known: from an `Input` or the ``input_shape`` of
+    the first layer, else at the first call.
+
+    Args:
+        layers: the layers, in their order.
+        name: unique name of the model.
+        trainable: whether training changes the weights.
+
+    >>> from lamina.layers import Dense
+    >>> Sequential([Dense(4, input_shape=(3,)), Dense(2)]).output_shape
+    (None, 2)
+    """
+
+    def __init__(
+        self,
+        layers: Iterable[Any] | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+        **options: Any,
+    ) -> None:
+        super().__init__(name=name, trainable=trainable, **options)
+        self._stack: list[Layer] = []
+        self._tensors: list[Any] = []
+        self._entry: InputLayer | None = None
+        for layer in layers or ():
+            self.add(layer)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, without the input."""
+        return list(self._stack)
+
+    def sublayers(self) -> list[Layer]:
+        return list(self._stack)
+
+    def add(self, layer: Any) -> None:
+        """Put a layer at the end.
+
+        Args:
+            layer: a layer, a model, or an `Input` as the first.
+
+        Raises:
+            TypeError: it is no layer.
+            ValueError: its name is taken, it has several outputs, or an input comes late.
+        """
+        if isinstance(layer, SymbolicTensor) and isinstance(layer.op, InputLayer):
+            layer = layer.op
+        if not isinstance(layer, Layer):
+            hint = " Did you forget the parentheses?" if isinstance(layer, type) else ""
+            raise TypeError(f"{self}: add takes a layer, got {layer!r}.{hint}")
+        if isinstance(layer, InputLayer):
+            self._enter(layer)
+            return
+        if any(other.name == layer.name for other in self._stack):
+            raise ValueError(
+                f"{self}: a layer named {layer.name!r} is in the model already; all names must be "
+                "unique."
+            )
+        if not self._stack and self._entry is None:
+            self._enter_from(layer)
+        if self._tensors:
+            self._tensors.append(self._extended(layer, self._tensors[-1]))
+        self._stack.append(layer)
+        self._forget_graph()
+
+    def _extended(self, layer: Layer, tensor: Any) -> SymbolicTensor:
+        output = layer(tensor)
+        if len(list(tensors(output))) != 1:
+            raise ValueError(
+                f"{self}: {layer} has several outputs; in a Sequential each layer has one. Build "
+                "the model with Model(inputs, outputs)."
+            )
+        return next(tensors(output))
+
+    def _enter(self, layer: InputLayer) -> None:
+        if self._stack or self._entry is not None:
+            raise ValueError(f"{self}: an input can only be the first layer.")
+        self._entry = layer
+        self._tensors = [layer.output]
+        self._forget_graph()
+
+    def _enter_from(self, layer: Layer) -> None:
+        """Open the model with the input that the first layer states, or a model as first has."""
+        shape, dtype = layer.batch_input_shape, None
+        if isinstance(layer, Model) and layer.graph is not None:
+            shape, dtype = layer.inputs[0].shape, layer.inputs[0].dtype
+        if shape is not None:
+            stated = dtype or layer.input_dtype_of_first
+            entry = Input(batch_shape=shape, dtype=stated, name=f"{layer.name}_input")
+            self._enter(entry.op)
+
+    def pop(self) -> Layer | None:
+        """Take the last layer away.
+
+        Raises:
+            TypeError: there is none.
+        """
+        if not self._stack:
+            raise TypeError(f"{self}: there is no layer to take away.")
+        layer = self._stack.pop()
+        if self._tensors:
+            gone = self._tensors.pop()
+            layer.inbound_nodes[:] = [n for n in layer.inbound_nodes if n is not gone.node]
+        if not self._stack and self._entry is not None and self._entry.name.startswith(layer.name):
+            self._entry, self._tensors = None, []
+        self._forget_graph()
+        return layer
+
+    def _forget_graph(self) -> None:
+        self._reset_graph()
+        if self._tensors and self._stack:
+            self._set_graph(self._tensors[0], self._tensors[-1])
+
+    def build(self, input_shape: Any = None) -> None:
+        """Build all layers for inputs of a shape, batch axis included."""
+        if self.graph is None and input_shape is not None:
+            if not self._stack:
+                raise ValueError(f"{self}: a model without layers cannot be built; add some.")
+            shape = (None, *tuple(input_shape)[1:])
+            first = self._stack[0]
+            dtype = first.input_dtype_of_first
+            entry = Input(batch_shape=shape, dtype=dtype, name=f"{first.name}_input")
+            self._entry, self._tensors = entry.op, [entry]
+            try:
+                for layer in self._stack:
+                    self._tensors.append(self._extended(layer, self._tensors[-1]))
+            except Exception:
+                self._entry, self._tensors = None, []
+                raise
+            self._forget_graph()
+        self.built = True
+
+    def _built_by_call(self) -> bool:
+        return False
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        if not self._stack:
+            return inputs
+        return super().call(inputs, training=training, mask=mask)
+
+    def get_config(self) -> Config:
+        """Name and layers; the input comes first where the model has one."""
+        first = [] if self._entry is None else [self._entry]
+        layers = [registry.serialize(layer) for layer in (*first, *self._stack)]
+        return {"name": self.name, "layers": layers}
+
+    @classmethod
+    def from_config(cls, config: Any, custom_objects: Any = None) -> Sequential:
+        """Make a model from what ``get_config`` gave, or from the plain list of Keras 1."""
+        entries = config if isinstance(config, list) else config["layers"]
+        name = None if isinstance(config, list) else config.get("name")
+        layers = [registry.deserialize("layer", entry, custom_objects) for entry in entries]
+        return cls(layers, name=name)
+
+    def predict_classes(self, x: Any, batch_size: int = 32, verbose: Any = 0) -> Any:
+        """The class of each row: the largest output, or whether the single one is over 0.5."""
+        outputs = self.predict(x, batch_size=batch_size, verbose=verbose)
+        if outputs.shape[-1] > 1:
+            return outputs.argmax(axis=-1)
+        return (outputs > 0.5).astype("int32")
+
+    def predict_proba(self, x: Any, batch_size: int = 32, verbose: Any = 0) -> Any:
+        """The same as ``predict``."""
+        return self.predict(x, batch_size=batch_size, verbose=verbose)
+
+
