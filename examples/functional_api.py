@@ -9,7 +9,8 @@ import argparse
 import numpy as np
 
 import lamina
-from lamina import Model, layers, ops
+from lamina import Model, layers
+from lamina import backend as K
 
 
 def load(name):
@@ -47,7 +48,7 @@ def pairs(image_shape):
     second = lamina.Input(shape=image_shape, name="second")
     features, others = shared(first), shared(second)
     digit = layers.Dense(10, name="digit")(features)
-    distance = layers.Lambda(ops.square)(features - others)
+    distance = layers.Lambda(K.square)(features - others)
     same = layers.Dense(1, activation="sigmoid", name="same")(distance)
     return Model(inputs=[first, second], outputs={"digit": digit, "same": same}, name="pairs")
 

@@ -120,7 +120,8 @@ def draw(
 
     figure = Figure(figsize=(11, 7), layout="constrained")
     FigureCanvasAgg(figure)
-    top, bottom = np.ravel(figure.subfigures(2, 1, height_ratios=[1, 1.05]))
+    halves: Any = figure.subfigures(2, 1, height_ratios=[1, 1.05])
+    top, bottom = halves
     for axes, name in zip(top.subplots(1, 2), ("accuracy", "loss"), strict=True):
         _draw_curve(axes, history, name)
     guesses = np.asarray(predicted)
@@ -137,8 +138,7 @@ def _draw_curve(axes: Any, history: dict[str, list[float]], name: str) -> None:
     axes.plot(epochs, history[name], color="#9aa5b1", label="training")
     axes.plot(epochs, history[f"val_{name}"], color="#1f6feb", label="test")
     if name == "accuracy":
-        lowest = min(*history[name], *history[f"val_{name}"])
-        axes.set_ylim(min(0.8, lowest), 1.002)
+        axes.set_ylim(min(0.9, *history[f"val_{name}"]), 1.002)
         axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
     else:
         axes.set_yscale("log")
