@@ -42,7 +42,11 @@ _MODULES = {
         "activations backend callbacks config constraints datasets initializers layers losses "
         "metrics models ops optimizers regularizers utils"
     ).split()
-} | {"model": "lamina.models", "objectives": "lamina.losses", "initializations": "lamina.initializers"}
+} | {
+    "model": "lamina.models",
+    "objectives": "lamina.losses",
+    "initializations": "lamina.initializers",
+}
 
 _NAMES = {
     "Input": "lamina.layers.input",

@@ -347,8 +347,6 @@ class Layer(WeightOwner, NodeOwner, FromConfig, metaclass=Configurable):
         return f"<{self}{', built' if self.__dict__.get('built') else ''}>"
 
 
-
-
 @cache
 def _accepted(cls: type[Layer]) -> dict[str, int]:
     """Names of the arguments of ``call`` and their places."""

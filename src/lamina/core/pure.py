@@ -26,6 +26,25 @@ class Outcome(NamedTuple):
     call: Call
 
 
+class _Reads(dict[Variable, Any]):
+    """Values of a run that takes any variable in, and so knows which are read.
+
+    Attributes:
+        notes: the variables that were not known when they were read.
+    """
+
+    def __init__(self, known: dict[Variable, Any], notes: dict[Variable, None]) -> None:
+        super().__init__(known)
+        self.notes = notes
+
+    def get(self, key: Variable, default: Any = None) -> Any:
+        del default
+        if key not in self:
+            self.notes[key] = None
+            self[key] = key._value
+        return self[key]
+
+
 def run(
     function: Callable[..., Any],
     variables: Sequence[Variable],
@@ -50,6 +69,9 @@ def run(
         ValueError: the function assigned to a variable that is not among `variables`.
     """
     table: dict[Variable, Any] = dict(zip(variables, values, strict=True))
+    outer = context.current()
+    if outer is not None and isinstance(outer.values, _Reads):
+        table = _Reads(table, outer.values.notes)
     with Call(training, table, key) as call:
         result = function(*args, **kwargs)
     stray = [variable for variable in call.updated if variable not in set(variables)]
@@ -73,16 +95,6 @@ def trial(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         return function(*args, **kwargs)
 
 
-class _Reads(dict[Variable, Any]):
-    """Values of a run that takes any variable in, and so knows which were read."""
-
-    def get(self, key: Variable, default: Any = None) -> Any:
-        del default
-        if key not in self:
-            self[key] = key._value
-        return self[key]
-
-
 def reads(function: Callable[..., Any], *args: Any, training: bool | None = None) -> list[Variable]:
     """The variables that a function reads or assigns; it is traced, not run.
 
@@ -91,14 +103,15 @@ def reads(function: Callable[..., Any], *args: Any, training: bool | None = None
         args: arrays, or shapes and dtypes of them.
         training: as for `run`.
     """
-    table = _Reads()
+    table = _Reads({}, {})
 
     def traced(*arrays: Any) -> None:
-        with Call(training, table, jax.random.key(0)):
+        with Call(training, table, jax.random.key(0)) as call:
             function(*arrays)
+        table.notes.update(call.updated)
 
     jax.eval_shape(traced, *args)
-    return list(table)
+    return list(table.notes)
 
 
 def raise_faults(faults: Sequence[Fault], rows: Any, values: Any) -> None:

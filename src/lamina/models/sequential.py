@@ -182,5 +182,3 @@ class Sequential(Model):
     def predict_proba(self, x: Any, batch_size: int = 32, verbose: Any = 0) -> Any:
         """The same as ``predict``."""
         return self.predict(x, batch_size=batch_size, verbose=verbose)
-
-

@@ -21,6 +21,7 @@ import numpy as np
 from lamina.training.callbacks import CallbackList
 from lamina.training.data.source import Source
 from lamina.training.logs import Logs
+from lamina.training.resident import Resident
 
 QUANTUM = 0.1
 """Seconds that one compiled call of many steps should take, so that bars move and Ctrl-C acts."""
@@ -105,14 +106,12 @@ class Epochs:
         self.training = phase == "train"
         self.interrupt = interrupt
         self.execution = execution
-        self.data: Any = None
         self.chunks = Chunks()
-        if source.resident is not None and source.batch_size is not None:
-            self.data = jax.tree.map(jnp.asarray, source.resident)
+        self.rows = Resident(source) if source.resident is not None else None
 
     def run(self, epoch: int) -> dict[str, Any]:
         """One epoch; gives the logs at its end, on the device."""
-        logs = self._streamed(epoch) if self.data is None else self._resident(epoch)
+        logs = self._streamed(epoch) if self.rows is None else self._resident(epoch, self.rows)
         self.model._steps.check()
         return logs
 
@@ -151,52 +150,68 @@ class Epochs:
                 self._end(step, logs)
                 if self._stopped():
                     break
-            self.callbacks.on_progress(step + 1, self.source.steps, logs)
+            self.callbacks.on_progress(step + 1, self.source.steps, Logs(logs))
             if step % 64 == 63:
                 steps.check()
         return logs
 
-    def _resident(self, epoch: int) -> dict[str, Any]:
+    def _resident(self, epoch: int, rows: Resident) -> dict[str, Any]:
         """Batches by index from arrays that lie on the device."""
-        source = self.source
-        order = source.order(epoch)
-        order = None if order is None else jnp.asarray(order)
-        assert source.samples is not None
-        assert source.batch_size is not None
-        whole, rest = divmod(source.samples, source.batch_size)
-        self._example = jax.tree.map(lambda leaf: leaf[: source.batch_size], self.data)
-        loops = self.model._prepared_steps(self._example).loops
+        order = rows.order(epoch)
+        steps = self.model._prepared_steps(rows.example)
+        loops, each = steps.loops and not self.model.run_eagerly, self._each
         logs: dict[str, Any] = {}
-        step, each = 0, self._each
-        while step < whole:
-            count = 1 if each or not loops else min(self.chunks.count, whole - step)
-            count = min(count, self.execution or count)
-            logs = self._call(order, step, count, source.batch_size, each)
-            step += count
-            if self._stopped():
-                return logs
-        if rest:
-            logs = self._call(order, whole, 1, rest, each)
+        step = 0
+        while step < rows.whole and not self._stopped():
+            if not loops:
+                logs = self._single(rows.batch(order, step, rows.size), step, each)
+                step += 1
+                continue
+            block = rows.block(order, step)
+            for place, count in self._portions(min(rows.capacity, rows.whole - step), each):
+                logs = self._several(block, step, place, count, each)
+                if self._stopped():
+                    return logs
+            step += rows.capacity
+        if rows.rest and not self._stopped():
+            logs = self._single(rows.batch(order, rows.whole, rows.rest), rows.whole, each)
         return logs
 
-    def _call(
-        self, order: Any, step: int, count: int, rows: int, each: bool
-    ) -> dict[str, Any]:
-        """`count` steps of `rows` rows in one compiled call, from step number `step`."""
-        steps = self.model._prepared_steps(self._example)
-        run = steps.several if self.training else steps.test_several
-        first = step * (self.source.batch_size or rows)
+    def _portions(self, there: int, each: bool) -> Iterator[tuple[int, int]]:
+        """Place and number of the batches for each call on a block."""
+        place = 0
+        while place < there:
+            count = 1 if each else min(self.chunks.count, there - place)
+            count = min(count, self.execution or count)
+            yield place, count
+            place += count
+
+    def _single(self, batch: Any, step: int, each: bool) -> dict[str, Any]:
+        """One step on a batch."""
+        steps = self.model._prepared_steps(batch)
         if each:
             self._begin(step)
+        logs = steps.one(batch) if self.training else steps.test(batch)
+        return self._after(step, logs, each)
+
+    def _several(self, block: Any, step: int, place: int, count: int, each: bool) -> dict[str, Any]:
+        """Some steps on the batches of a block in one compiled call."""
+        steps = self.model._prepared_steps(None)
+        if each:
+            self._begin(step + place)
         start = time.perf_counter()
-        logs = run(self.data, order, first, count, rows)
-        self.interrupt.check()
-        if steps.loops and not each:
+        run = steps.several if self.training else steps.test_several
+        logs = run(block, place, count)
+        if not each:
             jax.block_until_ready(logs)
             self.chunks.measure(count, time.perf_counter() - start)
+        return self._after(step + place + count - 1, logs, each)
+
+    def _after(self, step: int, logs: dict[str, Any], each: bool) -> dict[str, Any]:
+        self.interrupt.check()
         if each:
             self._end(step, logs)
-        self.callbacks.on_progress(step + count, self.source.steps, logs)
+        self.callbacks.on_progress(step + 1, self.source.steps, Logs(logs))
         return logs
 
 
@@ -229,9 +244,7 @@ def fit(
     with interrupt.held():
         callbacks.on_train_begin({})
         most = model._compilation.steps_per_execution
-        runner = Epochs(
-            model, source, callbacks, "train", interrupt, most if most > 1 else None
-        )
+        runner = Epochs(model, source, callbacks, "train", interrupt, most if most > 1 else None)
         for epoch in range(initial_epoch, epochs):
             callbacks.on_epoch_begin(epoch, {})
             interrupt.check()
@@ -252,8 +265,8 @@ def fit(
 
 def fetched(logs: dict[str, Any]) -> dict[str, Any]:
     """Logs as Python numbers, in one transfer."""
-    host = jax.device_get(logs)
-    return {name: _number(value) for name, value in host.items()}
+    values = jax.device_get(list(logs.values()))
+    return {name: _number(value) for name, value in zip(logs, values, strict=True)}
 
 
 def _number(value: Any) -> Any:

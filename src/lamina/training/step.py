@@ -79,14 +79,10 @@ class Steps:
         self.structure = weights.structure[0]
         self.faults: list[Fault] = []
         self.names: list[str] = list(model.output_names)
-        self._training = [
-            jit.compile(f, donate=[0], static=[6]) for f in (self._indexed, self._many)
-        ]
-        self._testing = [
-            jit.compile(f, donate=[0], static=[6]) for f in (self._test_indexed, self._test_many)
-        ]
-        self._single = jit.compile(self._one, donate=[0])
-        self._test_single = jit.compile(self._test_one, donate=[0])
+        self._train_one = jit.compile(self._one, donate=[0])
+        self._train_many = jit.compile(self._many, donate=[0])
+        self._eval_one = jit.compile(self._test_one, donate=[0])
+        self._eval_many = jit.compile(self._test_many, donate=[0])
 
     # ---- pure functions -------------------------------------------------------------------
 
@@ -185,36 +181,26 @@ class Steps:
         )
         return kept._replace(faults=noted)
 
-    def _logs(self, metrics: list[Any]) -> dict[str, Any]:
-        return pure.run(self.compilation.results, self.metrics, metrics).result
+    def _logs(self, metrics: list[Any]) -> list[Any]:
+        """What the logs will show, in the order of their names."""
+        return list(pure.run(self.compilation.results, self.metrics, metrics).result.values())
 
     def _one(self, state: State, hyper: dict[str, Any], batch: Batch) -> Any:
         state = self._train(state, hyper, batch)
         return state, self._logs(state.metrics)
 
-    def _indexed(
-        self, state: State, hyper: Any, data: Batch, order: Any, first: Any, count: Any, rows: int
-    ) -> Any:
-        """One step on the rows that begin at place `first` of the order."""
-        del count
-        state = self._train(state, hyper, taken(data, order, first, rows))
-        return state, self._logs(state.metrics)
-
-    def _many(
-        self, state: State, hyper: Any, data: Batch, order: Any, first: Any, count: Any, rows: int
-    ) -> Any:
-        """`count` steps, the first of them on the rows that begin at place `first`."""
+    def _many(self, state: State, hyper: Any, block: Batch, first: Any, count: Any) -> Any:
+        """`count` steps on the batches of a block, from number `first` on."""
 
         def going(carry: tuple[Any, State]) -> Any:
             place, state = carry
-            return (place < count) & ~jnp.any(state.faults[0] >= 0)
+            return (place < first + count) & ~jnp.any(state.faults[0] >= 0)
 
         def body(carry: tuple[Any, State]) -> tuple[Any, State]:
             place, state = carry
-            batch = taken(data, order, first + place * rows, rows)
-            return place + 1, self._train(state, hyper, batch)
+            return place + 1, self._train(state, hyper, batch_of(block, place))
 
-        _, state = lax.while_loop(going, body, (jnp.zeros_like(count), state))
+        _, state = lax.while_loop(going, body, (first, state))
         return state, self._logs(state.metrics)
 
     def _test(self, results: Results, values: list[Any], batch: Batch) -> Results:
@@ -237,19 +223,11 @@ class Steps:
         results = self._test(results, values, batch)
         return results, self._logs(results.metrics)
 
-    def _test_indexed(
-        self, results: Any, values: Any, data: Batch, order: Any, first: Any, count: Any, rows: int
-    ) -> Any:
-        del count
-        return self._test_one(results, values, taken(data, order, first, rows))
-
-    def _test_many(
-        self, results: Any, values: Any, data: Batch, order: Any, first: Any, count: Any, rows: int
-    ) -> Any:
+    def _test_many(self, results: Any, values: Any, block: Batch, first: Any, count: Any) -> Any:
         def body(place: Any, results: Results) -> Results:
-            return self._test(results, values, taken(data, order, first + place * rows, rows))
+            return self._test(results, values, batch_of(block, place))
 
-        results = lax.fori_loop(jnp.zeros_like(count), count, body, results)
+        results = lax.fori_loop(first, first + count, body, results)
         return results, self._logs(results.metrics)
 
     # ---- state ----------------------------------------------------------------------------
@@ -270,10 +248,11 @@ class Steps:
         on_cpu = jax.default_backend() == "cpu"
         # XLA runs convolutions inside of a loop 20 to 30 times slower on a CPU.
         self.loops = not (on_cpu and _has_convolution(program.jaxpr))
-        self._faultless = (
-            jnp.full((self.fault_count,), -1, jnp.int32),
-            jnp.zeros((self.fault_count,), jnp.float32),
-        )
+        self._noted = self._faultless()
+
+    def _faultless(self) -> tuple[Any, Any]:
+        count = self.fault_count
+        return jnp.full((count,), -1, jnp.int32), jnp.zeros((count,), jnp.float32)
 
     def collect(self) -> State:
         """The state as it is now; arrays that somebody else holds are copied, for donation."""
@@ -283,9 +262,6 @@ class Steps:
                 if variable.exposed or readers.count:
                     variable._value = jnp.array(variable._value, copy=True)
                     variable.exposed = False
-        faults = self._faultless
-        if self.fault_count:
-            faults = jax.tree.map(lambda part: jnp.array(part, copy=True), faults)
         return State(
             [v._value for v in self.trainable],
             [v._value for v in self.other],
@@ -293,7 +269,7 @@ class Steps:
             [v._value for v in self.metrics],
             model._seed,
             model._step,
-            faults,
+            self._noted,
         )
 
     def publish(self, state: State) -> None:
@@ -306,63 +282,53 @@ class Steps:
             variable._value = value
         self.compilation.optimizer.state = state.optimizer
         self.model._seed, self.model._step = state.seed, state.step
-        self._last_faults = state.faults
+        self._noted = state.faults
 
-    def train(self, run: Callable[..., Any], *args: Any) -> dict[str, Any]:
-        """Advance the model by one compiled call; gives the logs, still on the device."""
+    def _advance(self, run: Callable[..., Any], *args: Any) -> dict[str, Any]:
+        """Train by one compiled call; gives the logs, still on the device."""
         with readers.lock:
             hyper = self.compilation.optimizer.hyperparameters()
             state, logs = run(self.collect(), hyper, *args)
             self.publish(state)
-        return logs
+        return dict(zip(self.compilation.metrics_names, logs, strict=True))
 
     def one(self, batch: Batch) -> dict[str, Any]:
         """A training step on a batch."""
-        run = self._one if self.compilation.run_eagerly else self._single
-        return self.train(run, batch)
+        eager = self.compilation.run_eagerly
+        return self._advance(self._one if eager else self._train_one, batch)
 
-    def several(self, data: Batch, order: Any, first: int, count: int, rows: int) -> dict[str, Any]:
-        """`count` training steps on rows of data that lie on the device."""
-        if self.compilation.run_eagerly:
-            run: Any = self._indexed
-        else:
-            run = self._training[1 if self.loops else 0]
-        return self.train(run, data, order, np.int32(first), np.int32(count), rows)
+    def several(self, block: Batch, first: int, count: int) -> dict[str, Any]:
+        """`count` training steps on the batches of a block, from number `first` on."""
+        return self._advance(self._train_many, block, np.int32(first), np.int32(count))
 
     def test(self, batch: Batch) -> dict[str, Any]:
         """An evaluation step on a batch."""
-        run = self._test_one if self.compilation.run_eagerly else self._test_single
-        return self._tested(lambda results, values: run(results, values, batch))
+        eager = self.compilation.run_eagerly
+        return self._tested(self._test_one if eager else self._eval_one, batch)
 
-    def test_several(
-        self, data: Batch, order: Any, first: int, count: int, rows: int
-    ) -> dict[str, Any]:
-        """`count` evaluation steps on rows of data that lie on the device."""
-        run = self._testing[1 if self.loops else 0]
-        if self.compilation.run_eagerly:
-            run = self._test_indexed
-        where = (order, np.int32(first), np.int32(count), rows)
-        return self._tested(lambda results, values: run(results, values, data, *where))
+    def test_several(self, block: Batch, first: int, count: int) -> dict[str, Any]:
+        """`count` evaluation steps on the batches of a block, from number `first` on."""
+        return self._tested(self._eval_many, block, np.int32(first), np.int32(count))
 
-    def _tested(self, run: Callable[..., Any]) -> dict[str, Any]:
+    def _tested(self, run: Callable[..., Any], *args: Any) -> dict[str, Any]:
         with readers:
             values = [variable._value for variable in self.variables]
             for variable in self.metrics:
                 if variable.exposed:
                     variable._value = jnp.array(variable._value, copy=True)
                     variable.exposed = False
-            faults = jax.tree.map(lambda part: jnp.array(part, copy=True), self._faultless)
-            results = Results([v._value for v in self.metrics], np.uint32(0), faults)
-            results, logs = run(results, values)
+            measured = [variable._value for variable in self.metrics]
+            results, logs = run(Results(measured, np.uint32(0), self._noted), values, *args)
         for variable, value in zip(self.metrics, results.metrics, strict=True):
             variable._value = value
-        self._last_faults = results.faults
-        return logs
+        self._noted = results.faults
+        return dict(zip(self.compilation.metrics_names, logs, strict=True))
 
     def check(self) -> None:
         """Raise the error of the first check that failed since the last look."""
-        if self.fault_count and np.any(np.asarray(self._last_faults[0]) >= 0):
-            rows, values = self._last_faults
+        if self.fault_count and np.any(np.asarray(self._noted[0]) >= 0):
+            rows, values = self._noted
+            self._noted = self._faultless()
             pure.raise_faults(self.faults, rows, values)
 
 
@@ -371,12 +337,9 @@ def rows_of(x: Any) -> int:
     return jax.tree.leaves(x)[0].shape[0]
 
 
-def taken(data: Any, order: Any, first: Any, rows: int) -> Any:
-    """Some rows of arrays: a slice, or those that an order names."""
-    if order is None:
-        return jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, first, rows), data)
-    places = lax.dynamic_slice_in_dim(order, first, rows)
-    return jax.tree.map(lambda leaf: leaf.at[places].get(mode="promise_in_bounds"), data)
+def batch_of(block: Batch, place: Any) -> Any:
+    """One batch of a block."""
+    return jax.tree.map(lambda leaf: lax.dynamic_index_in_dim(leaf, place, keepdims=False), block)
 
 
 def _has_convolution(program: Any) -> bool:

@@ -1,0 +1,92 @@
+"""Whole data sets on the device: batches and blocks of batches, taken by index."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from lamina.core import jit
+
+if TYPE_CHECKING:
+    from lamina.training.data.source import Source
+
+BLOCK_BYTES = 4 * 2**20
+"""Size that a block of batches has at most, if it holds more than one."""
+
+
+class Resident:
+    """The arrays of a source on the device.
+
+    A block is an array of `capacity` batches: a power of two, so that few programs serve data sets
+    of all lengths.
+
+    Args:
+        source: a source whose data may live on the device.
+
+    Attributes:
+        size: rows of a batch.
+        whole: number of full batches in an epoch.
+        rest: rows that are left for a smaller one.
+        capacity: batches of a block.
+        example: the first batch.
+    """
+
+    def __init__(self, source: Source) -> None:
+        assert source.samples is not None
+        assert source.batch_size is not None
+        self.source = source
+        self.data = jax.tree.map(jnp.asarray, source.resident)
+        self.size = source.batch_size
+        self.whole, self.rest = divmod(source.samples, self.size)
+        first = min(self.size, source.samples)
+        self.example = jax.tree.map(lambda leaf: leaf[:first], self.data)
+        bytes_of_one = sum(leaf.nbytes for leaf in jax.tree.leaves(self.example))
+        most = max(1, min(self.whole, BLOCK_BYTES // max(bytes_of_one, 1)))
+        self.capacity = 1 << (most - 1).bit_length()
+
+    def order(self, epoch: int) -> Any:
+        """The order of the rows in an epoch, on the device; ``None`` if as they stand."""
+        order = self.source.order(epoch)
+        if order is None:
+            return None
+        # A block may reach beyond the last batch; what lies there is not used.
+        beyond = np.zeros((self.capacity * self.size,), order.dtype)
+        return jnp.asarray(np.concatenate([order, beyond]))
+
+    def batch(self, order: Any, step: int, size: int) -> Any:
+        """The rows of one batch."""
+        return _taker(size)(self.data, order, np.int32(step * self.size))
+
+    def block(self, order: Any, step: int) -> Any:
+        """A block whose first batch is that of a step."""
+        return _taker(self.size, self.capacity)(self.data, order, np.int32(step * self.size))
+
+
+@cache
+def _taker(size: int, batches: int | None = None) -> Any:
+    """A compiled function that takes rows: of one batch, or of a block of them."""
+    count = size * (batches or 1)
+
+    def take(data: Any, order: Any, first: Any) -> Any:
+        rows = jax.tree.map(lambda leaf: _rows(leaf, order, first, count), data)
+        if batches is None:
+            return rows
+        return jax.tree.map(lambda leaf: leaf.reshape((batches, size, *leaf.shape[1:])), rows)
+
+    return jit.compile(take)
+
+
+def _rows(leaf: Any, order: Any, first: Any, count: int) -> Any:
+    if order is None and count <= leaf.shape[0] and leaf.shape[0] % count == 0:
+        return lax.dynamic_slice_in_dim(leaf, first, count)
+    if order is None:
+        # What a block has beyond the last row is not used.
+        places = jnp.minimum(first + jnp.arange(count, dtype=jnp.int32), leaf.shape[0] - 1)
+        return leaf.at[places].get(mode="promise_in_bounds")
+    places = lax.dynamic_slice_in_dim(order, first, count)
+    return leaf.at[places].get(mode="promise_in_bounds")
