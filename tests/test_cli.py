@@ -67,7 +67,9 @@ def test_picture_is_drawn(tmp_path):
     _, (images, labels) = digits.load_data()
     predicted = np.eye(10)[np.where(np.arange(len(labels)) % 9, labels, 3)]
     curve = [0.5, 0.25]
-    history = dict.fromkeys(("loss", "val_loss", "accuracy", "val_accuracy"), curve)
+    history: dict[str, list[float]] = dict.fromkeys(
+        ("loss", "val_loss", "accuracy", "val_accuracy"), curve
+    )
     path = tmp_path / "new" / "digits.png"
     demo.draw(history, demo.scaled(images), labels, predicted, path)
     assert path.read_bytes()[:4] == b"\x89PNG"
