@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from lamina.core import jit, masks, pure, shapes, weights
 from lamina.core.readers import readers
@@ -27,7 +28,7 @@ def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     args = tuple(shapes.as_array(part) for part in args)
     mask = kwargs.pop("mask", None) if "mask" in kwargs else recalled(args)
     leaves, structure = jax.tree.flatten((args, kwargs, mask))
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+    if any(isinstance(leaf, Tracer) for leaf in leaves):
         return _traced(layer, args, kwargs, mask)
     layer._prepare(args, kwargs)
     if layer.__dict__.get("run_eagerly"):
@@ -150,6 +151,6 @@ def symbolic_like(structure: Nested) -> Nested:
         return type(structure)(symbolic_like(part) for part in structure)
     if isinstance(structure, dict):
         return {key: symbolic_like(part) for key, part in structure.items()}
-    if _is_array(structure):
-        return SymbolicTensor(np.shape(structure), structure.dtype, "input")
+    if isinstance(structure, jax.Array | np.ndarray | np.generic):
+        return SymbolicTensor(structure.shape, structure.dtype, "input")
     return structure

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from lamina.core import graph, pure, shapes
-from lamina.core.graph import Node, _Free, replace
+from lamina.core.graph import _Free, Node, replace
 from lamina.core.symbolic import SymbolicTensor, is_symbolic
 from lamina.core.variable import Variable
 from lamina.typing import Nested
@@ -125,7 +125,7 @@ def dispatch(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         args, kwargs = plain((args, kwargs))
         return function(*args, **kwargs)
     operation = Function(function)
-    outputs = infer(operation.name, lambda *a, **k: function(*a, **k), args, kwargs)
+    outputs = infer(operation.name, function, args, kwargs)
     node = Node(operation, args, kwargs, outputs)
     mask = next((t.mask for t in node.input_tensors if t.mask is not None), None)
     for tensor in node.output_tensors:

@@ -242,6 +242,8 @@ class Graph:
 class _Free:
     """Base of what is no layer: functions and masks in a graph."""
 
+    name: str
+
 
 def _constant(node: Node) -> bool:
     """Whether a node without inputs has its value already (a wrapped array, a function)."""

@@ -8,7 +8,6 @@ from functools import cache
 from typing import Any
 
 import jax
-import numpy as np
 
 from lamina import regularizers
 from lamina.core import (
@@ -31,7 +30,6 @@ from lamina.core.symbolic import SymbolicTensor, is_symbolic
 from lamina.core.variable import Variable
 from lamina.core.weights import WeightOwner
 from lamina.typing import Config, LayerOptions, Nested, Shape
-
 
 _OWN = ("name", "dtype", "trainable", "autocast")
 OPTIONS = tuple(name for name in LayerOptions.__annotations__ if name not in _OWN)

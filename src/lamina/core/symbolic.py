@@ -131,8 +131,9 @@ class SymbolicTensor:
 
 
 METHODS = frozenset(
-    "sum mean max min prod var std all any argmax argmin reshape transpose astype clip cumsum "
-    "squeeze flatten ravel repeat swapaxes round dot".split()
+    {"sum", "mean", "max", "min", "prod", "var", "std", "all", "any", "argmax", "argmin"}
+    | {"reshape", "transpose", "astype", "clip", "cumsum", "squeeze", "flatten", "ravel"}
+    | {"repeat", "swapaxes", "round", "dot"}
 )
 
 _functions: dict[str, Callable[..., Any]] = {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from lamina import config
 from lamina.core import context
@@ -112,7 +113,7 @@ class Variable:
             call.values[self] = new
             call.updated[self] = None
         else:
-            if isinstance(new, jax.core.Tracer):
+            if isinstance(new, Tracer):
                 raise ValueError(
                     f"Variable {self.path!r} was assigned within jax.jit or jax.grad by code that "
                     "lamina does not run; do it in a layer's call, or return the value instead."
@@ -223,7 +224,12 @@ for _name in (*BINARY, *(f"r{name}" for name in BINARY), *COMPARE):
 for _name in UNARY:
     setattr(Variable, f"__{_name}__", _unary(f"__{_name}__"))
 
+
 # Inside jnp's own jitted functions a variable arrives as the array that it stands for.
+def _unflattened(_: None, children: Any) -> Any:
+    return children[0]
+
+
 jax.tree_util.register_pytree_node(
-    Variable, lambda variable: ((variable.value,), None), lambda _, children: children[0]
+    Variable, lambda variable: ((variable.value,), None), _unflattened
 )
