@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import jax
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 # YNNPACK doubles the speed of matrix products on a CPU, but halves that of convolutions.
 _CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT"}
@@ -40,3 +42,14 @@ def compile(
         static_argnums=tuple(static),
         compiler_options=compiler_options(),
     )
+
+
+def inner(function: Function) -> Function:
+    """Compile a function that others call within their own compiled code.
+
+    XLA takes options only for the whole program, so this one has none.
+
+    Args:
+        function: pure function of arrays.
+    """
+    return cast("Function", jax.jit(function))

@@ -11,7 +11,7 @@ import numpy as np
 from jax.core import Tracer
 
 from lamina import config
-from lamina.core import context
+from lamina.core import context, jit
 
 if TYPE_CHECKING:
     from lamina.typing import Array
@@ -106,7 +106,7 @@ def two_sum(left: Array, right: Array) -> tuple[Array, Array]:
     return total, jnp.where(jnp.isfinite(total), rest, 0)
 
 
-@jax.jit
+@jit.inner
 def added(large: Array, small: Array, value: Array) -> tuple[Array, Array]:
     """A sum kept as two floats, and what is added to it: floats, or int32 counts.
 
@@ -168,7 +168,7 @@ def report(bad: Array, values: Array, explain: Callable[[int, float], str]) -> N
         call.faults.append(context.Fault(row, value, explain))
 
 
-@jax.jit
+@jit.inner
 def _first(bad: Array, values: Array) -> tuple[Array, Array]:
     """Row and value of the first that is bad; row -1 if none is."""
     place = jnp.argmax(bad.ravel())

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core import jit
 from lamina.metrics import arrays, checks
 from lamina.metrics.base import Metric
 
@@ -31,7 +32,7 @@ class Counts(NamedTuple):
     false_negatives: Array
 
 
-@jax.jit
+@jit.inner
 def counts_at(
     thresholds: Array, labels: Array, predictions: Array, weights: Array | None
 ) -> Counts:
