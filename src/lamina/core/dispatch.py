@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from lamina.core import graph, pure, shapes
-from lamina.core.graph import _Free, Node, replace
+from lamina.core.graph import Node, _Free, replace
 from lamina.core.symbolic import SymbolicTensor, is_symbolic
 from lamina.core.variable import Variable
 from lamina.typing import Nested
