@@ -8,9 +8,10 @@
 from lamina.core.layer import Layer
 from lamina.core.spec import InputSpec
 from lamina.layers.activation import Activation, ReLU, Softmax
+from lamina.layers.advanced_activation import ELU, LeakyReLU, PReLU, ThresholdedReLU
 from lamina.layers.conv import Conv1D, Conv2D, Conv3D
 from lamina.layers.dense import Dense
-from lamina.layers.dropout import Dropout
+from lamina.layers.dropout import Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 from lamina.layers.embedding import Embedding
 from lamina.layers.function import Lambda
 from lamina.layers.global_pooling import (
@@ -23,6 +24,38 @@ from lamina.layers.global_pooling import (
 )
 from lamina.layers.input import Input, InputLayer
 from lamina.layers.keras1 import Convolution2D, Convolution3D
+from lamina.layers.merge import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
+from lamina.layers.noise import AlphaDropout, GaussianDropout, GaussianNoise
+from lamina.layers.normalization import BatchNormalization
+from lamina.layers.padding import (
+    Cropping1D,
+    Cropping2D,
+    Cropping3D,
+    UpSampling1D,
+    UpSampling2D,
+    UpSampling3D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+    ZeroPadding3D,
+)
+from lamina.layers.passing import ActivityRegularization, Identity, Masking
 from lamina.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,
@@ -31,7 +64,7 @@ from lamina.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
-from lamina.layers.reshaping import Flatten, Reshape
+from lamina.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 
 AvgPool1D = AveragePooling1D
 AvgPool2D = AveragePooling2D
@@ -48,23 +81,36 @@ MaxPool2D = MaxPooling2D
 MaxPool3D = MaxPooling3D
 
 __all__ = [
+    "ELU",
     "Activation",
+    "ActivityRegularization",
+    "Add",
+    "AlphaDropout",
+    "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "AveragePooling3D",
     "AvgPool1D",
     "AvgPool2D",
     "AvgPool3D",
+    "BatchNormalization",
+    "Concatenate",
     "Conv1D",
     "Conv2D",
     "Conv3D",
     "Convolution1D",
     "Convolution2D",
     "Convolution3D",
+    "Cropping1D",
+    "Cropping2D",
+    "Cropping3D",
     "Dense",
+    "Dot",
     "Dropout",
     "Embedding",
     "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
     "GlobalAveragePooling3D",
@@ -77,18 +123,46 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
+    "Identity",
     "Input",
     "InputLayer",
     "InputSpec",
     "Lambda",
     "Layer",
+    "LeakyReLU",
+    "Masking",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "PReLU",
+    "Permute",
     "ReLU",
+    "RepeatVector",
     "Reshape",
     "Softmax",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+    "Subtract",
+    "ThresholdedReLU",
+    "UpSampling1D",
+    "UpSampling2D",
+    "UpSampling3D",
+    "ZeroPadding1D",
+    "ZeroPadding2D",
+    "ZeroPadding3D",
+    "add",
+    "average",
+    "concatenate",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
+    "subtract",
 ]

@@ -86,8 +86,8 @@ class Softmax(Elementwise):
 class ReLU(Elementwise):
     """Positive values as they are, others times a slope.
 
-    ``f(x) = max_value`` where ``x >= max_value``, ``x`` where ``threshold <= x < max_value``,
-    and ``negative_slope * (x - threshold)`` elsewhere.
+    ``f(x) = max_value`` where ``x >= max_value``, ``x`` where ``threshold < x < max_value``,
+    and ``negative_slope * (x - threshold)`` elsewhere, which is 0 at the threshold.
 
     Args:
         max_value: the largest output; ``None`` for no limit.

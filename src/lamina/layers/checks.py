@@ -110,3 +110,37 @@ def seed(value: Any, layer: Any) -> int | None:
             f"{layer}: seed must be an int from 0 to 2**32 - 1 or None, got {value!r}."
         )
     return None if value is None else int(value)
+
+
+def below_one(value: Any, argument: str, layer: Any) -> float:
+    """A number from 0 to less than 1, or a ``ValueError``."""
+    if not is_number(value) or not 0 <= value < 1:
+        raise ValueError(
+            f"{layer}: {argument} must be a number from 0 to less than 1, got {value!r}."
+        )
+    return float(value)
+
+
+def pairs(value: Any, rank: int, argument: str, layer: Any) -> tuple[tuple[int, int], ...]:
+    """What happens before and after each of `rank` axes.
+
+    Taken are one int for all, one for each axis, a pair for each axis, and over one axis a
+    pair.
+    """
+    given = (value,) * rank if is_int(value) else value
+    given = tuple(given) if isinstance(given, list | tuple) else ()
+    if rank == 1 and len(given) == 2:
+        given = (given,)
+    found: Any = tuple((one, one) if is_int(one) else one for one in given)
+    good = len(found) == rank and all(
+        isinstance(pair, list | tuple)
+        and len(pair) == 2
+        and all(is_int(size) and size >= 0 for size in pair)
+        for pair in found
+    )
+    if not good:
+        shape = "a pair" if rank == 1 else f"{rank} ints or {rank} pairs"
+        raise ValueError(
+            f"{layer}: {argument} must be an int of 0 or more or {shape} of them, got {value!r}."
+        )
+    return tuple((int(before), int(after)) for before, after in found)

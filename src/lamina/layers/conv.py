@@ -102,16 +102,19 @@ class Conv(Spatial, KernelLayer):
         return (*self.kernel_size, channels // self.groups, self.filters)
 
     def product(self, inputs: Array, kernel: Array) -> Array:
-        self.compute_output_shape(inputs.shape)
-        return conv(
-            inputs,
-            kernel,
-            strides=self.strides,
-            dilation=self.dilation_rate,
-            padding=self.padding,
-            groups=self.groups,
-            data_format=self.data_format,
-        )
+        try:
+            return conv(
+                inputs,
+                kernel,
+                strides=self.strides,
+                dilation=self.dilation_rate,
+                padding=self.padding,
+                groups=self.groups,
+                data_format=self.data_format,
+            )
+        except ValueError:
+            self.compute_output_shape(inputs.shape)  # its error names the layer
+            raise
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         sizes = self.spatial(input_shape)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from lamina import registry, seeds
+from lamina.core.spec import InputSpec
 from lamina.layers import checks
 from lamina.layers.elementwise import Elementwise, as_float
 from lamina.ops import random
-from lamina.typing import LayerOptions, Shape
+from lamina.typing import DataFormat, LayerOptions, Shape
 
 if TYPE_CHECKING:
     from lamina.typing import Array
@@ -114,3 +115,77 @@ def _sizes(noise_shape: Any, layer: Any) -> tuple[int | None, ...]:
             f"{layer}: noise_shape must be a tuple of sizes, 1 or None, got {noise_shape!r}."
         )
     return tuple(None if n is None else int(n) for n in sizes)
+
+
+class SpatialDropout(Dropout):
+    """Drop whole channels: each keeps all its places or loses them.
+
+    Args:
+        rate: part of the channels that is dropped, from 0 to 1.
+        data_format: where the channels are.
+        seed: seed of the layer's own; drawn from the global one if left out.
+        options: what every layer takes, see `Layer`.
+    """
+
+    rank: ClassVar[int]
+
+    def __init__(
+        self,
+        rate: float,
+        data_format: DataFormat | None = None,
+        *,
+        seed: int | None = None,
+        **options: Unpack[LayerOptions],
+    ) -> None:
+        super().__init__(rate, None, seed, **options)
+        self.data_format: DataFormat = checks.data_format(data_format, self)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    def _get_noise_shape(self, inputs: Any) -> Sequence[int | None]:
+        places = (1,) * self.rank
+        if self.data_format == "channels_first":
+            return (*inputs.shape[:2], *places)
+        return (inputs.shape[0], *places, inputs.shape[-1])
+
+
+@registry.register("layer")
+class SpatialDropout1D(SpatialDropout):
+    """Drop whole features of sequences ``(batch, steps, features)``. Tompson and others (2014).
+
+    Args:
+        rate: part of the features that is dropped, from 0 to 1.
+        seed: seed of the layer's own; drawn from the global one if left out.
+        options: what every layer takes, see `Layer`.
+
+    >>> SpatialDropout1D(0.5).compute_output_shape((None, 7, 4))
+    (None, 7, 4)
+    """
+
+    rank = 1
+
+    def __init__(
+        self, rate: float, *, seed: int | None = None, **options: Unpack[LayerOptions]
+    ) -> None:
+        super().__init__(rate, "channels_last", seed=seed, **options)
+
+
+@registry.register("layer")
+class SpatialDropout2D(SpatialDropout):
+    """Drop whole channels of images; arguments are those of `SpatialDropout`.
+
+    >>> SpatialDropout2D(0.5).compute_output_shape((None, 7, 8, 4))
+    (None, 7, 8, 4)
+    """
+
+    rank = 2
+
+
+@registry.register("layer")
+class SpatialDropout3D(SpatialDropout):
+    """Drop whole channels of volumes; arguments are those of `SpatialDropout`.
+
+    >>> SpatialDropout3D(0.5).compute_output_shape((None, 7, 8, 9, 4))
+    (None, 7, 8, 9, 4)
+    """
+
+    rank = 3

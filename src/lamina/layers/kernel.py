@@ -77,10 +77,10 @@ class KernelLayer(Layer):
         self.input_spec = InputSpec(axes={self.channel_axis: channels}, **rank)
 
     def call(self, inputs: Array) -> Array:
-        dtype = self.compute_dtype
+        dtype = self.dtype_policy.compute_dtype
         if inputs.dtype != dtype:
             inputs = inputs.astype(dtype)
         outputs = self.product(inputs, self.kernel.value.astype(dtype))
         if self.bias is not None:
             outputs = bias_add(outputs, self.bias.value.astype(dtype), self.channel_axis)
-        return self.activation(outputs)
+        return outputs if self.activation is activations.linear else self.activation(outputs)

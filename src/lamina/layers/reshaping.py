@@ -1,4 +1,4 @@
-"""Layers that give samples another shape: `Flatten`, `Reshape`."""
+"""Layers that give samples another shape: `Flatten`, `Reshape`, `Permute`, `RepeatVector`."""
 
 from __future__ import annotations
 
@@ -100,6 +100,68 @@ class Reshape(Rearranging):
     def call(self, inputs: Array) -> Array:
         target: Any = self.compute_output_shape(inputs.shape)[1:]
         return ops.reshape(inputs, target)
+
+
+@registry.register("layer")
+class Permute(Rearranging):
+    """Reorder the axes of each sample.
+
+    Args:
+        dims: old place of each axis, counted from 1; the batch stays first.
+        options: what every layer takes, see `Layer`.
+
+    Raises:
+        ValueError: `dims` does not hold each axis once, or the input has another rank.
+
+    >>> Permute((2, 1)).compute_output_shape((None, 10, 64))
+    (None, 64, 10)
+    """
+
+    def __init__(self, dims: Sequence[int], **options: Unpack[LayerOptions]) -> None:
+        super().__init__(**options)
+        axes = _listed(dims) or ()
+        good = all(checks.is_int(axis) for axis in axes)
+        if not axes or not good or sorted(axes) != list(range(1, len(axes) + 1)):
+            raise ValueError(
+                f"{self}: dims must hold each axis of a sample once, counted from 1, such as "
+                f"(2, 1), got {dims!r}."
+            )
+        self.dims = tuple(int(axis) for axis in axes)
+        self.input_spec = InputSpec(ndim=len(self.dims) + 1)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (input_shape[0], *(input_shape[axis] for axis in self.dims))
+
+    def call(self, inputs: Array) -> Array:
+        return ops.permute(inputs, self.dims)
+
+
+@registry.register("layer")
+class RepeatVector(Rearranging):
+    """Repeat each sample along a new axis: ``(batch, features)`` to ``(batch, n, features)``.
+
+    Args:
+        n: how often.
+        options: what every layer takes, see `Layer`.
+
+    Raises:
+        ValueError: `n` is no positive int, or the input has another rank than 2.
+
+    >>> RepeatVector(3).compute_output_shape((None, 32))
+    (None, 3, 32)
+    """
+
+    input_spec = InputSpec(ndim=2)
+
+    def __init__(self, n: int, **options: Unpack[LayerOptions]) -> None:
+        super().__init__(**options)
+        self.n = checks.positive(n, "n", self)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (input_shape[0], self.n, *input_shape[1:])
+
+    def call(self, inputs: Array) -> Array:
+        return ops.repeat_vector(inputs, self.n)
 
 
 def _listed(value: Any) -> tuple[Any, ...] | None:

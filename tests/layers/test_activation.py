@@ -1,0 +1,67 @@
+"""Activations as layers."""
+
+# Many calls here are wrong on purpose, or of another dialect.
+# pyright: reportArgumentType=false, reportCallIssue=false, reportFunctionMemberAccess=false
+
+import numpy as np
+import pytest
+
+from lamina.layers import Activation, Input, ReLU, Softmax
+
+
+@pytest.mark.parametrize("argument", ["max_value", "negative_slope", "threshold"])
+@pytest.mark.parametrize("value", [-1.0, "1", float("nan"), True])
+def test_relu_arguments_are_checked(argument, value):
+    with pytest.raises(ValueError, match=f"ReLU 'r': {argument} must be a number of 0 or more"):
+        ReLU(name="r", **{argument: value})
+
+
+@pytest.mark.parametrize("argument", ["negative_slope", "threshold"])
+def test_relu_numbers_cannot_be_none(argument):
+    with pytest.raises(ValueError, match=f"{argument} must be a number of 0 or more, got None"):
+        ReLU(**{argument: None})
+
+
+def test_relu_at_its_corners():
+    x = np.array([[0.0, 0.5, 1.0, 1.5, 2.0, 9.0]], "f")
+    layer = ReLU(max_value=2.0, negative_slope=0.5, threshold=1.0)
+    assert layer(x).tolist() == [[-0.5, -0.25, 0.0, 1.5, 2.0, 2.0]]
+
+
+def test_softmax_leaves_out_what_a_full_mask_says():
+    x = np.random.default_rng(0).normal(size=(2, 4)).astype("f")
+    mask = np.array([[True, True, False, True], [False, True, True, True]])
+    powers = np.exp(x) * mask
+    expected = powers / powers.sum(-1, keepdims=True)
+    np.testing.assert_allclose(Softmax()(x, mask=mask), expected, rtol=1e-5)
+
+
+def test_softmax_keeps_numbers_under_a_mask_of_steps():
+    x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("f")
+    mask = np.array([[True, True, False], [False, True, True]])
+    np.testing.assert_array_equal(Softmax()(x, mask=mask), Softmax()(x))
+
+
+@pytest.mark.parametrize("axis", ["x", 1.5, (), (1, "x"), None])
+def test_softmax_axis_is_checked(axis):
+    with pytest.raises(ValueError, match=r"Softmax 's': axis must be an int or several of them"):
+        Softmax(axis, name="s")
+
+
+def test_softmax_axis_must_exist():
+    with pytest.raises(ValueError, match=r"Softmax 's': axis 2 is not one of an input of shape"):
+        Softmax(2, name="s")(Input((3,)))
+
+
+def test_softmax_equals_the_activation_of_that_name():
+    x = np.random.default_rng(0).normal(size=(2, 3)).astype("f")
+    np.testing.assert_array_equal(Softmax()(x), Activation("softmax")(x))
+
+
+def test_activation_takes_a_function():
+    assert Activation(lambda x: x * 2)(np.array([[1.5]], "f")).tolist() == [[3.0]]
+
+
+def test_activation_name_is_checked():
+    with pytest.raises(ValueError, match=r"Unknown activation 'rleu'. Did you mean 'relu'"):
+        Activation("rleu")

@@ -1,0 +1,187 @@
+"""`Lambda`: functions as layers."""
+
+# Many calls here are wrong on purpose, or of another dialect.
+# pyright: reportArgumentType=false, reportCallIssue=false, reportFunctionMemberAccess=false
+
+import json
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.experimental.sparse import BCOO
+
+from lamina import activations
+from lamina.layers import Dense, Embedding, Input, Lambda
+
+X = np.array([[1.0, 2.0, -3.0]], "f")
+
+
+def antirectifier(x):
+    x -= jnp.mean(x, axis=1, keepdims=True)
+    x = x / jnp.sqrt(jnp.sum(x**2, axis=1, keepdims=True))
+    return jnp.concatenate([jnp.maximum(x, 0), jnp.maximum(-x, 0)], axis=1)
+
+
+def doubled_shape(shape):
+    return (shape[0], shape[1] * 2)
+
+
+def product_and_sum(tensors):
+    product = tensors[0] * tensors[1]
+    return [product, jnp.sum(product, axis=-1)]
+
+
+def product_and_sum_shape(shapes):
+    return [tuple(shapes[0]), tuple(shapes[1][:-1])]
+
+
+def test_square():
+    assert Lambda(lambda x: x**2)(X).tolist() == [[1.0, 4.0, 9.0]]
+
+
+def test_function_of_its_own_shape():
+    layer = Lambda(antirectifier, output_shape=doubled_shape)
+    x = np.array([[1.0, 2.0, 3.0]], "f")
+    half = 0.70710678
+    np.testing.assert_allclose(layer(x), [[0, 0, half, half, 0, 0]], atol=1e-6)
+    assert layer(Input((3,))).shape == (None, 6)
+    assert x.tolist() == [[1.0, 2.0, 3.0]]
+
+
+def test_arrays_of_the_caller_stay_in_eager_runs_too():
+    def raised(x):
+        x += 1
+        return x
+
+    whole = np.array([[1, 2, 3]], "int32")
+    layer = Lambda(raised)
+    layer.run_eagerly = True
+    assert layer(whole).tolist() == [[2, 3, 4]]
+    assert whole.tolist() == [[1, 2, 3]]
+
+
+def test_several_inputs_and_outputs():
+    layer = Lambda(product_and_sum, product_and_sum_shape)
+    product, total = layer([X, X + 1])
+    np.testing.assert_allclose(product, X * (X + 1))
+    np.testing.assert_allclose(total, (X * (X + 1)).sum(-1))
+    symbolic = layer([Dense(5)(Input((4,))), Dense(5)(Input((4,)))])
+    assert [one.shape for one in symbolic] == [(None, 5), (None,)]
+
+
+def test_arguments_reach_the_function():
+    layer = Lambda(lambda x, factor, shift=0.0: x * factor + shift, arguments={"factor": 3.0})
+    assert layer(X).tolist() == [[3.0, 6.0, -9.0]]
+
+
+def test_shape_and_dtype_are_found_by_tracing():
+    layer = Lambda(lambda x: jnp.argmax(x, axis=-1))
+    output = layer(Input((None, 4)))
+    assert (output.shape, output.dtype.name) == ((None, None), "int32")
+    assert layer.compute_output_shape((None, 5, 4)) == (None, 5)
+
+
+def test_stated_shape_fills_in_unknown_sizes():
+    layer = Lambda(lambda x: x[:, ::2], output_shape=(3, 4))
+    assert layer(Input((None, 4))).shape == (None, 3, 4)
+
+
+@pytest.mark.parametrize("stated", [(4,), (3, 1), lambda shape: (*shape, 2)])
+def test_wrong_shape_is_an_error(stated):
+    layer = Lambda(lambda x: x * 2, output_shape=stated, name="l")
+    with pytest.raises(ValueError, match=r"Lambda 'l': output_shape says .*returns \(None, 3\)"):
+        layer(Input((3,)))
+
+
+def test_wrong_number_of_outputs_is_an_error():
+    layer = Lambda(product_and_sum, output_shape=(3,), name="l")
+    with pytest.raises(ValueError, match=r"Lambda 'l': output_shape tells of 1 outputs, .* 2\."):
+        layer([Input((3,)), Input((3,))])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [lambda x: np.square(x) + 1, lambda x: x if x.sum() > 0 else -x, lambda x: x * int(x[0, 0])],
+)
+def test_functions_of_numpy_are_explained(function):
+    with pytest.raises(TypeError, match=r"Lambda 'l': the function '<lambda>' needs values"):
+        Lambda(function, name="l")(X)
+    with pytest.raises(TypeError, match=r"Lambda 'l': the function '<lambda>' needs values"):
+        Lambda(function, name="l")(Input((3,)))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"function": 3}, "Lambda 'l': function must be a function, got 3"),
+        ({"arguments": [1]}, "arguments must be a dict of keywords, got"),
+        ({"output_shape": "x"}, "output_shape must be a tuple without the batch axis, a function"),
+    ],
+)
+def test_bad_arguments_are_named(options, message):
+    with pytest.raises(TypeError, match=message):
+        Lambda(**({"function": jnp.tanh, "name": "l"} | options))
+
+
+def test_mask_and_training_reach_functions_that_ask():
+    def kept(x, mask=None, training=None):
+        kept.seen = (mask is not None, training)
+        return x
+
+    words = Embedding(9, 3, mask_zero=True)(np.array([[1, 0]]))
+    Lambda(kept)(words, training=True)
+    assert kept.seen == (True, True)
+    Lambda(kept)(X)
+    assert kept.seen == (False, False)
+
+
+def words(layer):
+    return layer(Embedding(9, 3, mask_zero=True)(Input((4,), dtype="int32")))
+
+
+def test_mask_of_the_output_is_what_mask_says():
+    assert words(Lambda(lambda x: x)).mask is None
+    assert words(Lambda(lambda x: x, mask=lambda x, mask: mask)).mask.shape == (None, 4)
+    assert words(Lambda(lambda x: x, mask=np.ones((2, 4), bool))).mask.shape == (2, 4)
+
+
+def test_sparse_matrix_comes_as_it_is():
+    layer = Lambda(lambda x: x @ jnp.ones((3, 2)))
+    assert layer(BCOO.fromdense(X)).tolist() == [[0.0, 0.0]]
+    assert layer(Input((3,), sparse=True)).shape == (None, 2)
+
+
+def reloaded(layer, custom_objects=None):
+    config = json.loads(json.dumps(layer.get_config()))
+    return Lambda.from_config(config, custom_objects)
+
+
+def test_own_functions_load_by_name():
+    assert reloaded(Lambda(activations.softplus)).function is activations.softplus
+
+
+def test_other_functions_are_handed_over():
+    layer = Lambda(antirectifier, doubled_shape, arguments={}, name="l")
+    handed = {"antirectifier": antirectifier, "doubled_shape": doubled_shape}
+    np.testing.assert_array_equal(reloaded(layer, handed)(X), layer(X))
+    by_layer = {"l": antirectifier, "doubled_shape": doubled_shape}
+    np.testing.assert_array_equal(reloaded(layer, by_layer)(X), layer(X))
+    message = r"Lambda 'l': its function is the function 'antirectifier'.*custom_objects="
+    with pytest.raises(ValueError, match=message):
+        reloaded(layer)
+
+
+def test_a_function_with_a_name_of_ours_is_not_ours():
+    def relu(x):
+        return x
+
+    with pytest.raises(ValueError, match="its function is the function 'relu'"):
+        reloaded(Lambda(relu))
+
+
+def test_data_in_the_config_stays():
+    layer = Lambda(activations.relu, (3,), np.array([[True, False]]), {"negative_slope": 0.5})
+    copy = reloaded(layer)
+    assert copy(X).tolist() == [[1.0, 2.0, -1.5]]
+    assert copy.compute_output_shape((None, 3)) == (None, 3)
+    assert copy.compute_mask(X).tolist() == [[True, False]]
