@@ -7,6 +7,14 @@ All of them take arrays, variables and symbolic tensors.
 (2, 4)
 """
 
+from lamina.backend.control import (
+    foldl,
+    foldr,
+    in_test_phase,
+    in_train_phase,
+    map_fn,
+    switch,
+)
 from lamina.backend.conv import (
     atrous_conv2d,
     conv1d,
@@ -41,6 +49,16 @@ from lamina.backend.create import (
     zeros,
     zeros_like,
 )
+from lamina.backend.ctc import (
+    ctc_batch_cost,
+    ctc_decode,
+)
+from lamina.backend.function import (
+    Function,
+    eval,
+    function,
+    gradients,
+)
 from lamina.backend.images import (
     asymmetric_spatial_2d_padding,
     asymmetric_temporal_padding,
@@ -74,6 +92,27 @@ from lamina.backend.nn import (
 from lamina.backend.old_names import (
     normalize_data_format,
 )
+from lamina.backend.recurrent import (
+    rnn,
+)
+from lamina.backend.session import (
+    backend,
+    clear_session,
+    get_session,
+    get_uid,
+    image_dim_ordering,
+    is_float_dtype,
+    is_int_dtype,
+    learning_phase,
+    manual_variable_initialization,
+    name_scope,
+    reset_uids,
+    result_type,
+    set_image_dim_ordering,
+    set_learning_phase,
+    set_session,
+    standardize_dtype,
+)
 from lamina.backend.shapes import (
     batch_dot,
     batch_flatten,
@@ -96,39 +135,23 @@ from lamina.backend.shapes import (
 )
 from lamina.backend.state import (
     Update,
-    backend,
     batch_get_value,
     batch_set_value,
-    clear_session,
     count_params,
     dtype,
-    get_session,
-    get_uid,
     get_value,
     get_variable_shape,
-    image_dim_ordering,
     int_shape,
-    is_float_dtype,
-    is_int_dtype,
     is_keras_tensor,
     is_placeholder,
     is_sparse,
     is_tensor,
     is_variable,
-    learning_phase,
-    manual_variable_initialization,
     moving_average_update,
-    name_scope,
     ndim,
     print_tensor,
-    reset_uids,
-    result_type,
-    set_image_dim_ordering,
-    set_learning_phase,
-    set_session,
     set_value,
     shape,
-    standardize_dtype,
     to_dense,
     update,
     update_add,
@@ -184,6 +207,7 @@ from lamina.core.symbolic import KerasTensor
 from lamina.core.variable import Variable
 
 __all__ = [
+    "Function",
     "KerasTensor",
     "Update",
     "Variable",
@@ -218,6 +242,8 @@ __all__ = [
     "conv3d_transpose",
     "cos",
     "count_params",
+    "ctc_batch_cost",
+    "ctc_decode",
     "cumprod",
     "cumsum",
     "deconv2d",
@@ -228,23 +254,30 @@ __all__ = [
     "elu",
     "epsilon",
     "equal",
+    "eval",
     "exp",
     "expand_dims",
     "eye",
     "flatten",
     "floatx",
+    "foldl",
+    "foldr",
+    "function",
     "gather",
     "get_session",
     "get_uid",
     "get_value",
     "get_variable_shape",
+    "gradients",
     "greater",
     "greater_equal",
     "hard_sigmoid",
     "identity",
     "image_data_format",
     "image_dim_ordering",
+    "in_test_phase",
     "in_top_k",
+    "in_train_phase",
     "int_shape",
     "is_float_dtype",
     "is_int_dtype",
@@ -264,6 +297,7 @@ __all__ = [
     "log",
     "logsumexp",
     "manual_variable_initialization",
+    "map_fn",
     "max",
     "maximum",
     "mean",
@@ -299,6 +333,7 @@ __all__ = [
     "resize_volumes",
     "result_type",
     "reverse",
+    "rnn",
     "round",
     "separable_conv1d",
     "separable_conv2d",
@@ -328,6 +363,7 @@ __all__ = [
     "std",
     "stop_gradient",
     "sum",
+    "switch",
     "tanh",
     "temporal_padding",
     "tile",

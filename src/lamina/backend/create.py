@@ -105,7 +105,7 @@ def placeholder(
     dtype: Any = None,
     sparse: bool = False,
     name: str | None = None,
-) -> SymbolicTensor:
+) -> Any:
     """Make a symbolic tensor that ``K.function`` feeds.
 
     Args:
@@ -125,11 +125,9 @@ def placeholder(
         if ndim is None:
             raise ValueError("K.placeholder: give a shape, or ndim, the number of axes.")
         shape = (None,) * ndim
-    found = SymbolicTensor(
+    return SymbolicTensor(
         tuple(shape), dtype_or_floatx(dtype), name or naming.unique("placeholder", 1), sparse
     )
-    found.placeholder = True  # type: ignore[attr-defined]
-    return found
 
 
 def _held(array: jax.Array, name: str | None) -> Any:

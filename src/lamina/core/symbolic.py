@@ -84,7 +84,7 @@ class SymbolicTensor:
             "functions of lamina.ops or lamina.backend, or a Lambda layer."
         )
 
-    __jax_array__ = __array__
+    # No __jax_array__: an array of JAX on the left would call it instead of leaving us the work.
 
     def __bool__(self) -> bool:
         raise TypeError(
