@@ -25,14 +25,14 @@ class Row(NamedTuple):
     Attributes:
         name: name and class of the layer, indented as deep as it lies.
         shape: the shape that comes out.
-        count: number of scalars in its weights.
+        params: number of scalars in its weights.
         sources: what it is connected to.
         trainable: whether training changes it.
     """
 
     name: str
     shape: str
-    count: str
+    params: str
     sources: str
     trainable: str
 
