@@ -26,7 +26,7 @@ def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     Under a trace of the user's own (``jax.jit``, ``jax.grad``) the layer runs in that trace.
     """
     args = tuple(shapes.as_array(part) for part in args)
-    mask = kwargs.pop("mask", None) if "mask" in kwargs else recalled(args)
+    mask = given_mask(args, kwargs)
     leaves, structure = jax.tree.flatten((args, kwargs, mask))
     if any(isinstance(leaf, Tracer) for leaf in leaves):
         return _traced(layer, args, kwargs, mask)
@@ -43,9 +43,11 @@ def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return program(layer, dynamic)
 
 
-def recalled(args: Sequence[Any]) -> Any:
-    """The masks that travel with the first argument."""
-    if not args:
+def given_mask(args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """The mask that was passed, else those that travel with the first argument."""
+    if "mask" in kwargs:
+        return kwargs.pop("mask")
+    if not args or not masks.table:
         return None
     if isinstance(args[0], list | tuple):
         found = [masks.recall(part) for part in args[0]]
@@ -57,7 +59,8 @@ def _is_array(value: Any) -> bool:
     return isinstance(value, jax.Array | np.ndarray | np.generic)
 
 
-def _keep_masks(layer: Layer, outputs: Nested, found: Any) -> None:
+def keep_masks(layer: Layer, outputs: Nested, found: Any) -> None:
+    """Let the masks of outputs travel with them."""
     if found is not None:
         for output, mask in zip(shapes.listed(outputs), shapes.listed(found), strict=False):
             if mask is not None:
@@ -71,7 +74,7 @@ def _traced(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], mask: A
     key = jax.random.key(next_seed())
     outcome = pure.run(layer._computed, variables, values, args, kwargs, mask, key=key)
     outputs, found = outcome.result
-    _keep_masks(layer, outputs, found)
+    keep_masks(layer, outputs, found)
     return outputs
 
 
@@ -86,7 +89,7 @@ def _eager(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], mask: An
     faults = outcome.call.faults
     pure.raise_faults(faults, [f.row for f in faults], [f.value for f in faults])
     outputs, found = outcome.result
-    _keep_masks(layer, outputs, found)
+    keep_masks(layer, outputs, found)
     return outputs
 
 
@@ -135,7 +138,7 @@ class Program:
         if losses or layer._call_losses:
             self._publish(layer, losses)
         if found is not None:
-            _keep_masks(layer, outputs, found)
+            keep_masks(layer, outputs, found)
         return outputs
 
     def _publish(self, layer: Layer, losses: list[Any]) -> None:

@@ -121,8 +121,10 @@ def dispatch(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     Returns:
         Arrays, or symbolic tensors if any argument is symbolic.
     """
-    if not is_symbolic((args, kwargs)):
-        args, kwargs = plain((args, kwargs))
+    special = [a for a in (*args, *kwargs.values()) if isinstance(a, _NO_PLAIN_VALUES)]
+    if not special or not is_symbolic(special):
+        if special:
+            args, kwargs = plain((args, kwargs))
         return function(*args, **kwargs)
     operation = Function(function)
     outputs = infer(operation.name, function, args, kwargs)
@@ -131,6 +133,9 @@ def dispatch(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     for tensor in node.output_tensors:
         tensor.mask = mask if mask is not None and _carries(mask, tensor) else None
     return outputs
+
+
+_NO_PLAIN_VALUES = (SymbolicTensor, Variable, list, tuple, dict)
 
 
 def _carries(mask: SymbolicTensor, tensor: SymbolicTensor) -> bool:

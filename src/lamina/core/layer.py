@@ -29,7 +29,7 @@ from lamina.core.nodes import NodeOwner, mask_structure
 from lamina.core.symbolic import SymbolicTensor, is_symbolic
 from lamina.core.variable import Variable
 from lamina.core.weights import WeightOwner
-from lamina.typing import Config, LayerOptions, Nested, Shape
+from lamina.typing import Config, LayerOptions, Nested
 
 _OWN = ("name", "dtype", "trainable", "autocast")
 OPTIONS = tuple(name for name in LayerOptions.__annotations__ if name not in _OWN)
@@ -55,9 +55,10 @@ class Layer(WeightOwner, NodeOwner, FromConfig, metaclass=Configurable):
     Raises:
         TypeError: an unknown argument.
 
+    >>> import numpy as np
     >>> class Scale(Layer):
     ...     def build(self, input_shape):
-    ...         self.factor = self.add_weight("factor", input_shape[-1:], initializer="ones")
+    ...         self.factor = self.add_weight("factor", (), initializer="ones")
     ...     def call(self, inputs):
     ...         return inputs * self.factor.value
     >>> Scale()(np.ones((1, 3)))
@@ -100,7 +101,7 @@ class Layer(WeightOwner, NodeOwner, FromConfig, metaclass=Configurable):
         self._call_losses: list[Any] = []
         self._compiled_calls: dict[Any, Any] = {}
         self._initial_weights = options.get("weights")
-        self.batch_input_shape = _stated_input_shape(self, options)
+        self.batch_input_shape = spec.stated_input_shape(self, options)
 
     @property
     def dtype(self) -> str:
@@ -200,22 +201,25 @@ class Layer(WeightOwner, NodeOwner, FromConfig, metaclass=Configurable):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply the layer: to arrays it gives arrays, to symbolic tensors symbolic ones."""
-        if is_symbolic(args) or (kwargs and is_symbolic(kwargs)):
+        single = len(args) == 1 and not kwargs and isinstance(args[0], jax.Array)
+        if not single and is_symbolic((args, kwargs)):
             return self._record(args, kwargs)
-        if context.current() is not None:
-            return self._within(args, kwargs)
-        return calls.call(self, args, kwargs)
-
-    def _within(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """A call on arrays while something larger runs."""
+        record = context.current()
+        if record is None:
+            return calls.call(self, args, kwargs)
+        # Within a run `call` is reached from here, so that the way down is short.
         if self.input_spec is not None or not self.built:
             self._prepare(args, kwargs)
-        mask = kwargs.pop("mask", None) if "mask" in kwargs else calls.recalled(args)
-        outputs, mask = self._computed(args, kwargs, mask)
+        mask = calls.given_mask(args, kwargs) if kwargs or masks.table else None
+        outer = record.training
+        try:
+            args, kwargs = self._filled(record, args, kwargs, mask)
+            outputs = self.call(*args, **kwargs)
+        finally:
+            record.training = outer
+        mask = self._finished(args, kwargs, outputs, mask)
         if mask is not None:
-            for output, one in zip(shapes.listed(outputs), shapes.listed(mask), strict=False):
-                if one is not None:
-                    masks.remember(output, one, self.name)
+            calls.keep_masks(self, outputs, mask)
         return outputs
 
     def run(self, node: Node, values: dict[int, Any], found: dict[int, Any]) -> Any:
@@ -233,28 +237,46 @@ class Layer(WeightOwner, NodeOwner, FromConfig, metaclass=Configurable):
     def _computed(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], mask: Any
     ) -> tuple[Any, Any]:
-        """Outputs and their mask; the ambient training flag reaches ``call`` here."""
-        accepted, record = _accepted(type(self)), context.current()
+        """Outputs and their mask."""
+        record = context.current()
         assert record is not None
         outer = record.training
+        try:
+            args, kwargs = self._filled(record, args, kwargs, mask)
+            outputs = self.call(*args, **kwargs)
+        finally:
+            record.training = outer
+        return outputs, self._finished(args, kwargs, outputs, mask)
+
+    def _filled(
+        self, record: context.Call, args: tuple[Any, ...], kwargs: dict[str, Any], mask: Any
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What ``call`` gets; the ambient training flag and the mask are put in here."""
+        accepted = _accepted(type(self))
         if "training" in kwargs:
             given = kwargs["training"] if "training" in accepted else kwargs.pop("training")
-            record.training = outer if given is None else given
+            record.training = record.training if given is None else given
         place = accepted.get("training")
         if place is not None and kwargs.get("training") is None and len(args) <= place:
             kwargs["training"] = bool(record.training)
         if mask is not None and "mask" in accepted and "mask" not in kwargs:
             kwargs["mask"] = mask
         if self.autocast:
-            args = shapes.cast_floats(args, self.compute_dtype)
-        try:
-            outputs = self.call(*args, **kwargs)
-        finally:
-            record.training = outer
+            dtype = self.dtype_policy.compute_dtype
+            if len(args) != 1 or not isinstance(args[0], jax.Array) or args[0].dtype != dtype:
+                args = shapes.cast_floats(args, dtype)
+        return args, kwargs
+
+    def _finished(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any, mask: Any
+    ) -> Any:
+        """The mask of outputs that were just computed; their penalty is added to the losses."""
         if self.activity_regularizer is not None:
             self._regularize(outputs)
+        if mask is None and not _makes_mask(type(self)):
+            return None
         inputs = args[0] if args else next(iter(kwargs.values()), None)
-        return outputs, self._output_mask(inputs, outputs, mask)
+        return self._output_mask(inputs, outputs, mask)
 
     def _output_mask(self, inputs: Any, outputs: Any, mask: Any) -> Any:
         """The mask of outputs that were just computed."""
@@ -371,29 +393,3 @@ def _origin(inputs: Any, mask: Any) -> str:
     for value in shapes.listed(inputs):
         return masks.origin(value)
     return "an earlier layer"
-
-
-def _stated_input_shape(layer: Layer, options: dict[str, Any]) -> Shape | None:
-    """What the options of a first layer say about the shape of its input, batch included."""
-    whole = options.get("batch_input_shape", options.get("batch_shape"))
-    if whole is not None:
-        return _sizes(layer, "batch_input_shape", whole)
-    shape = options.get("input_shape")
-    if shape is None:
-        size, length = options.get("input_dim"), options.get("input_length")
-        if size is None:
-            return None
-        sequence = length is not None or layer.takes_sequences
-        shape = (length, size) if sequence else (size,)
-    if isinstance(shape, int):
-        shape = (shape,)
-    return (options.get("batch_size"), *_sizes(layer, "input_shape", shape))
-
-
-def _sizes(layer: Layer, argument: str, shape: Any) -> Shape:
-    if not shapes.is_shape(shape) or any(size is not None and size < 0 for size in shape):
-        raise ValueError(
-            f"{layer}: {argument} must be a tuple of sizes or None, such as (28, 28, 1), "
-            f"got {shape!r}."
-        )
-    return tuple(None if size is None else int(size) for size in shape)

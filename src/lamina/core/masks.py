@@ -5,7 +5,8 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-_table: dict[int, tuple[weakref.ref[Any], Any, str]] = {}
+table: dict[int, tuple[weakref.ref[Any], Any, str]] = {}
+"""For the identity of an array: the array, its mask, and the name of the layer that made it."""
 
 
 def remember(array: Any, mask: Any, origin: str) -> None:
@@ -19,20 +20,20 @@ def remember(array: Any, mask: Any, origin: str) -> None:
     key = id(array)
 
     def forget(_: Any) -> None:
-        _table.pop(key, None)
+        table.pop(key, None)
 
-    _table[key] = (weakref.ref(array, forget), mask, origin)
+    table[key] = (weakref.ref(array, forget), mask, origin)
 
 
 def recall(array: Any) -> Any:
     """The mask of an array, or ``None``."""
-    if not _table:
+    if not table:
         return None
-    found = _table.get(id(array))
+    found = table.get(id(array))
     return found[1] if found is not None and found[0]() is array else None
 
 
 def origin(array: Any) -> str:
     """Name of the layer that made the mask of an array."""
-    found = _table.get(id(array))
+    found = table.get(id(array))
     return found[2] if found is not None else "an earlier layer"

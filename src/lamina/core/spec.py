@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core import shapes
 from lamina.typing import Nested, Shape
 
 
@@ -93,3 +94,29 @@ def _hint(layer: Any) -> str:
 
 def _shapes(values: list[Any]) -> str:
     return " of shapes " + ", ".join(str(getattr(v, "shape", type(v).__name__)) for v in values)
+
+
+def stated_input_shape(layer: Any, options: dict[str, Any]) -> Shape | None:
+    """What the options of a first layer say about the shape of its input, batch included."""
+    whole = options.get("batch_input_shape", options.get("batch_shape"))
+    if whole is not None:
+        return _sizes(layer, "batch_input_shape", whole)
+    shape = options.get("input_shape")
+    if shape is None:
+        size, length = options.get("input_dim"), options.get("input_length")
+        if size is None:
+            return None
+        sequence = length is not None or layer.takes_sequences
+        shape = (length, size) if sequence else (size,)
+    if isinstance(shape, int):
+        shape = (shape,)
+    return (options.get("batch_size"), *_sizes(layer, "input_shape", shape))
+
+
+def _sizes(layer: Any, argument: str, shape: Any) -> Shape:
+    if not shapes.is_shape(shape) or any(size is not None and size < 0 for size in shape):
+        raise ValueError(
+            f"{layer}: {argument} must be a tuple of sizes or None, such as (28, 28, 1), "
+            f"got {shape!r}."
+        )
+    return tuple(None if size is None else int(size) for size in shape)

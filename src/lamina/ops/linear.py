@@ -54,12 +54,10 @@ def bias_add(x: Any, bias: Any, channel_axis: int = -1) -> Array:
     if 1 < bias.ndim == x.ndim - 1:
         axes = tuple(range(1, x.ndim))
         placed = jnp.moveaxis(bias, -1, axis - 1)
-    sizes = tuple(x.shape[a] for a in axes)
-    fits = placed.ndim == len(sizes) and all(
-        own == size or (own == 1 and placed.ndim > 1)
-        for own, size in zip(placed.shape, sizes, strict=True)
-    )
-    if not fits:
+    sizes = [x.shape[a] for a in axes]
+    single = (1,) if placed.ndim > 1 else ()
+    fits = [own in (size, *single) for own, size in zip(placed.shape, sizes, strict=False)]
+    if placed.ndim != len(sizes) or not all(fits):
         raise ValueError(
             f"bias_add: a bias of shape {bias.shape} does not fit axis {channel_axis} of an "
             f"array of shape {x.shape}."
