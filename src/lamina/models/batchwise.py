@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lamina.core import dialects, shapes
 from lamina.training import loop
 from lamina.training.data import make_source
+from lamina.training.interrupt import Interrupt
 
 if TYPE_CHECKING:
     from lamina.models.trainer import Trainer as Host
@@ -34,11 +35,14 @@ class BatchMethods(Host):
             The loss, or a list of it and the metrics, or a dict, as ``evaluate`` does.
         """
         batch = self._one_batch("train_on_batch", x, y, sample_weight, class_weight)
-        steps = self._prepared_steps(batch)
-        if reset_metrics:
-            steps.compilation.reset()
-        logs = steps.one(batch)
-        steps.check()
+        self._warn_of_flags("train_on_batch")
+        with Interrupt().held() as interrupt:
+            steps = self._prepared_steps(batch)
+            if reset_metrics:
+                steps.compilation.reset()
+            logs = steps.one(batch)
+            steps.check("train")
+            interrupt.check()
         return self._reported(loop.fetched(logs), return_dict)
 
     def test_on_batch(
@@ -54,8 +58,8 @@ class BatchMethods(Host):
         steps = self._prepared_steps(batch)
         if reset_metrics:
             steps.compilation.reset()
-        logs = steps.test(batch)
-        steps.check()
+        logs = steps.test(batch, 0)
+        steps.check("test")
         return self._reported(loop.fetched(logs), return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
@@ -66,7 +70,7 @@ class BatchMethods(Host):
 
     def _one_batch(self, where: str, x: Any, y: Any, weights: Any, class_weight: Any) -> Any:
         self._checked_compilation(where)
-        names = self.output_names or None
+        names = self._names_of_targets() or None
         source = make_source(
             x,
             y,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
@@ -89,6 +89,8 @@ class Compilation:
         self._weights: list[Any] = []
         self._measures: list[Measure] = []
         self._trackers: dict[str, Any] = {"loss": _tracker("loss")}
+        self._reports: dict[str, Any] = {}
+        self._held: list[Any] = []
 
     def set_optimizer(self, optimizer: Any) -> None:
         """Keep another optimizer.
@@ -152,6 +154,25 @@ class Compilation:
                 key = _free(prefix + name, taken)
                 taken.add(key)
                 self._measures.append(Measure(key, metric, place, weighted))
+
+    def add_reports(self, names: Sequence[str], held: Sequence[Any] = ()) -> None:
+        """Make room in the logs for what layers report.
+
+        Args:
+            names: names of numbers that layers add with ``add_metric``.
+            held: metric objects that layers hold as attributes and update themselves.
+        """
+        taken = {*self._trackers, *(measure.key for measure in self._measures)}
+        self._reports = {name: self._reports.get(name) or _tracker(name) for name in names}
+        own = [measure.metric for measure in self._measures]
+        self._held = [metric for metric in held if not any(metric is one for one in own)]
+        for name in [*names, *(metric.name for metric in self._held)]:
+            if name in taken:
+                raise ValueError(
+                    f"A layer reports a metric named {name!r}, but the logs have that name already."
+                    " Give it another one."
+                )
+            taken.add(name)
 
     def _check_unshared(self, metric: Any, place: int) -> None:
         for measure in self._measures:
@@ -240,6 +261,7 @@ class Compilation:
         total: Any,
         per_output: dict[str, Any],
         batch_size: Any,
+        reports: Mapping[str, Any] | None = None,
     ) -> None:
         """Take a batch into the trackers and metrics.
 
@@ -251,7 +273,11 @@ class Compilation:
             total: the loss with all that was added to it.
             per_output: each output's own loss.
             batch_size: number of rows, by which the losses are averaged over batches.
+            reports: what layers reported with ``add_metric``, by name.
         """
+        for key, value in (reports or {}).items():
+            mean = jnp.mean(jnp.asarray(value).astype(jnp.float32))
+            self._reports[key].update_state(mean, sample_weight=batch_size)
         for key, tracker in self._trackers.items():
             value = total if key == "loss" else per_output.get(key.removesuffix("_loss"))
             if value is not None:
@@ -275,7 +301,8 @@ class Compilation:
         for measure in self._measures:
             result = measure.metric.result()
             logs |= result if isinstance(result, dict) else {measure.key: result}
-        return logs
+        logs |= {key: tracker.result() for key, tracker in self._reports.items()}
+        return logs | {metric.name: metric.result() for metric in self._held}
 
     def reset(self) -> None:
         """Set all trackers and metrics back to their start."""
@@ -288,12 +315,14 @@ class Compilation:
     def metrics(self) -> list[Any]:
         """The trackers of the losses, then the metrics; each once."""
         found = [*self._trackers.values(), *(measure.metric for measure in self._measures)]
+        found += [*self._reports.values(), *self._held]
         return list({id(metric): metric for metric in found}.values())
 
     @property
     def metrics_names(self) -> list[str]:
         """The keys of the logs, in their order."""
-        return [*self._trackers, *(measure.key for measure in self._measures)]
+        measured = (measure.key for measure in self._measures)
+        return [*self._trackers, *measured, *self._reports, *(held.name for held in self._held)]
 
     @property
     def metric_variables(self) -> list[Variable]:

@@ -49,9 +49,8 @@ class Resident:
         most = max(1, min(self.whole, BLOCK_BYTES // max(bytes_of_one, 1)))
         self.capacity = 1 << (most - 1).bit_length()
 
-    def order(self, epoch: int) -> Any:
-        """The order of the rows in an epoch, on the device; ``None`` if as they stand."""
-        order = self.source.order(epoch)
+    def placed(self, order: np.ndarray | None) -> Any:
+        """An order of the rows, on the device; ``None`` if as they stand."""
         if order is None:
             return None
         # A block may reach beyond the last batch; what lies there is not used.

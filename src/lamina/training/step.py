@@ -8,54 +8,34 @@ a call and publishes it to them after it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.extend.core import jaxprs_in_params
 
-from lamina.core import context, jit, pure, shapes, weights
+from lamina import metrics as metric_classes
+from lamina.core import jit, pure, shapes
 from lamina.core.context import Fault
 from lamina.core.readers import readers
 from lamina.core.variable import Variable
+from lamina.training.state import (
+    Batch,
+    Results,
+    State,
+    batch_of,
+    guarded,
+    has_convolution,
+    nothing_noted,
+    rows_of,
+)
 
 if TYPE_CHECKING:
     from lamina.training.compile import Compilation
 
-Batch = tuple[Any, Any, Any]
-"""Inputs, targets and sample weights of some rows."""
-
-
-class State(NamedTuple):
-    """Everything that a training step reads and changes.
-
-    Attributes:
-        trainable: values of the weights that the optimizer changes.
-        other: values of the model's other variables.
-        optimizer: state of the optimizer.
-        metrics: values of the variables of trackers and metrics.
-        seed: uint32, from which all random keys are folded.
-        step: uint32, number of steps so far.
-        faults: rows and values of failed checks; rows are -1 while all is well.
-    """
-
-    trainable: list[Any]
-    other: list[Any]
-    optimizer: Any
-    metrics: list[Any]
-    seed: Any
-    step: Any
-    faults: tuple[Any, Any]
-
-
-class Results(NamedTuple):
-    """What evaluating steps change: metrics and failed checks."""
-
-    metrics: list[Any]
-    seed: Any
-    faults: tuple[Any, Any]
+Phase = Literal["train", "test"]
+Explain = Callable[[Fault, int, int, float], str]
 
 
 class Steps:
@@ -65,20 +45,33 @@ class Steps:
         model: the model; built.
         compilation: what ``compile`` kept; bound.
         trainable: the variables that the optimizer changes.
+        names: names of the outputs, as targets know them.
+
+    Attributes:
+        structure: count of changes of layers for which these steps are known to be right.
+        loops: whether many steps may run in one compiled call.
     """
 
-    def __init__(self, model: Any, compilation: Compilation, trainable: list[Variable]) -> None:
+    def __init__(
+        self, model: Any, compilation: Compilation, trainable: list[Variable], names: list[str]
+    ) -> None:
         self.model = model
         self.compilation = compilation
         self.trainable = trainable
-        known = set(trainable)
+        self.names = names
+        self.held = _metrics_of(model)
+        self.held_variables = [v for metric in self.held for v in metric.variables]
+        known = {*trainable, *self.held_variables}
         self.other = [v for v in model.weights if v not in known]
         self.other += compilation.loss_weight_variables
         self.variables = [*self.trainable, *self.other]
-        self.metrics: list[Variable] = compilation.metric_variables
-        self.structure = weights.structure[0]
-        self.faults: list[Fault] = []
-        self.names: list[str] = list(model.output_names)
+        self.metrics: list[Variable] = []
+        self.structure = -1
+        self.loops = False
+        self.log_names: list[str] = []
+        self.kept: Any = None
+        self._checks: dict[Phase, list[Fault]] = {"train": [], "test": []}
+        self._noted = {"train": nothing_noted(), "test": nothing_noted()}
         self._train_one = jit.compile(self._one, donate=[0])
         self._train_many = jit.compile(self._many, donate=[0])
         self._eval_one = jit.compile(self._test_one, donate=[0])
@@ -89,65 +82,77 @@ class Steps:
     def _objective(self, batch: Batch, training: bool) -> Any:
         """Run the model on a batch, within a call: the total loss and what metrics need."""
         x, y, weight = batch
-        outputs, mask = self.model._computed((x,), {}, None)
+        model, compilation = self.model, self.compilation
+        outputs, mask = model._computed((x,), {}, None)
         flat = shapes.flat(outputs)
         masks = [None] * len(flat) if mask is None else shapes.flat(mask)
-        targets = self.compilation.flatten_targets(y, self.names)
-        row_weights = self.compilation.flatten_weights(weight, self.names)
-        record = context.current()
-        assert record is not None
-        if self.model.overrides_compute_loss():
-            total, parts = self.model.compute_loss(x, y, outputs, weight), {}
+        targets = compilation.flatten_targets(y, self.names)
+        row_weights = compilation.flatten_weights(weight, self.names)
+        if model.overrides_compute_loss():
+            total, parts = model._own_loss(x, y, outputs, weight, training), {}
         else:
-            total, parts = self.compilation.loss_value(targets, flat, row_weights, masks)
-            added = [loss for _, loss in record.losses] + weights.regularization(self.trainable)
-            for loss in added:
-                total = total + jnp.asarray(loss).astype(total.dtype)
+            total, parts = compilation.loss_value(targets, flat, row_weights, masks)
+            total = model._with_penalties(total)
         return total, (parts, targets, flat, row_weights, masks)
 
-    def _faults_of(self, record: context.Call) -> tuple[Any, Any]:
-        """Rows and values of all checks, stacked; the messages are kept on the side."""
-        self.faults = list(record.faults)
-        if not self.faults:
-            return jnp.zeros((0,), jnp.int32), jnp.zeros((0,), jnp.float32)
-        rows = jnp.stack([jnp.asarray(fault.row).astype(jnp.int32) for fault in self.faults])
-        values = jnp.stack([jnp.asarray(f.value).astype(jnp.float32) for f in self.faults])
-        return rows, values
+    def _forward(
+        self, values: list[Any], metrics: list[Any], batch: Batch, phase: Phase, key: Any
+    ) -> pure.Outcome:
+        """The objective as a pure function; metrics that layers hold may change in it."""
+        held = metrics[len(metrics) - len(self.held_variables) :]
+        training = phase == "train"
+        return pure.run(
+            self._objective,
+            [*self.variables, *self.held_variables],
+            [*values, *held],
+            batch,
+            training,
+            training=training,
+            key=key,
+        )
+
+    def _split(self, outcome: pure.Outcome, metrics: list[Any]) -> tuple[list[Any], list[Any]]:
+        """Values of the model's variables and of the metrics after a forward run."""
+        count = len(self.variables)
+        held = outcome.values[count:]
+        return outcome.values[:count], [*metrics[: len(metrics) - len(held)], *held]
 
     def _train(self, state: State, hyper: dict[str, Any], batch: Batch) -> State:
         """One step of training."""
         optimizer = self.compilation.optimizer
         key = jax.random.fold_in(jax.random.key(state.seed), state.step)
+        kept: list[Any] = []
 
         def objective(trainable: list[Any]) -> Any:
-            outcome = pure.run(
-                self._objective,
-                self.variables,
-                [*trainable, *state.other],
-                batch,
-                True,
-                training=True,
-                key=key,
-            )
+            values = [*trainable, *state.other]
+            outcome = self._forward(values, state.metrics, batch, "train", key)
             total, details = outcome.result
-            other = outcome.values[len(trainable) :]
+            values, metrics = self._split(outcome, state.metrics)
+            kept[:] = [_explanations(outcome.call.faults), _names(outcome.call.metrics)]
+            found = _numbers(outcome.call.faults), [value for _, value in outcome.call.metrics]
             scaled = optimizer.scale_loss(total, state.optimizer)
-            return scaled, (total, details, other, self._faults_of(outcome.call))
+            return scaled, (total, details, values[len(trainable) :], metrics, found)
 
         gradients, aux = jax.grad(objective, has_aux=True)(state.trainable)
-        total, details, other, faults = aux
+        total, details, other, metrics, (numbers, reports) = aux
+        faults = _faults(numbers, kept[0])
         trainable, slots = optimizer.update(gradients, state.optimizer, state.trainable, hyper)
         trainable = self._constrained(trainable)
-        metrics = self._measured(state.metrics, total, details, batch)
-        new = State(trainable, other, slots, metrics, state.seed, state.step + 1, faults)
-        return self._guarded(state, new)
+        reports = dict(zip(kept[1], reports, strict=True))
+        metrics, more = self._measured(metrics, total, details, batch, reports)
+        faults += more
+        self._checks["train"] = faults
+        new = State(trainable, other, slots, metrics, state.seed, state.step + 1, state.noted)
+        return guarded(state, new, faults)
 
     def _constrained(self, values: list[Any]) -> list[Any]:
         pairs = zip(self.trainable, values, strict=True)
         return [value if v.constraint is None else v.constraint(value) for v, value in pairs]
 
-    def _measured(self, metrics: list[Any], total: Any, details: Any, batch: Batch) -> list[Any]:
-        """Values of the metrics' variables after a batch."""
+    def _measured(
+        self, metrics: list[Any], total: Any, details: Any, batch: Batch, reports: dict[str, Any]
+    ) -> tuple[list[Any], list[Fault]]:
+        """Values of the metrics' variables after a batch, and the checks that metrics made."""
         parts, targets, flat, row_weights, masks = details
         outcome = pure.run(
             self.compilation.update,
@@ -160,30 +165,15 @@ class Steps:
             lax.stop_gradient(total),
             parts,
             rows_of(batch[0]),
+            reports,
         )
-        return outcome.values
-
-    def _guarded(self, old: Any, new: Any) -> Any:
-        """The old state, with the failure noted, if a check failed in this or an earlier step."""
-        rows, values = new.faults
-        if rows.shape[0] == 0:
-            return new
-        before = jnp.any(old.faults[0] >= 0)
-        failed = before | jnp.any(rows >= 0)
-
-        def choose(one: Any, other: Any) -> Any:
-            return jnp.where(failed, one, other)
-
-        kept = jax.tree.map(choose, old._replace(faults=()), new._replace(faults=()))
-        noted = (
-            jnp.where(before, old.faults[0], rows),
-            jnp.where(before, old.faults[1], values),
-        )
-        return kept._replace(faults=noted)
+        return outcome.values, list(outcome.call.faults)
 
     def _logs(self, metrics: list[Any]) -> list[Any]:
         """What the logs will show, in the order of their names."""
-        return list(pure.run(self.compilation.results, self.metrics, metrics).result.values())
+        logs = pure.run(self.compilation.results, self.metrics, metrics).result
+        self.log_names = list(logs)
+        return list(logs.values())
 
     def _one(self, state: State, hyper: dict[str, Any], batch: Batch) -> Any:
         state = self._train(state, hyper, batch)
@@ -194,7 +184,7 @@ class Steps:
 
         def going(carry: tuple[Any, State]) -> Any:
             place, state = carry
-            return (place < first + count) & ~jnp.any(state.faults[0] >= 0)
+            return (place < first + count) & (state.noted.place < 0)
 
         def body(carry: tuple[Any, State]) -> tuple[Any, State]:
             place, state = carry
@@ -205,19 +195,14 @@ class Steps:
 
     def _test(self, results: Results, values: list[Any], batch: Batch) -> Results:
         """One step of evaluation."""
-        outcome = pure.run(
-            self._objective,
-            self.variables,
-            values,
-            batch,
-            False,
-            training=False,
-            key=jax.random.key(results.seed),
-        )
+        key = jax.random.key(results.step)
+        outcome = self._forward(values, results.metrics, batch, "test", key)
         total, details = outcome.result
-        faults = self._faults_of(outcome.call)
-        metrics = self._measured(results.metrics, total, details, batch)
-        return self._guarded(results, Results(metrics, results.seed + 1, faults))
+        _, metrics = self._split(outcome, results.metrics)
+        reports = dict(zip(_names(outcome.call.metrics), _values(outcome), strict=True))
+        metrics, more = self._measured(metrics, total, details, batch, reports)
+        faults = self._checks["test"] = [*outcome.call.faults, *more]
+        return guarded(results, Results(metrics, results.step + 1, results.noted), faults)
 
     def _test_one(self, results: Results, values: list[Any], batch: Batch) -> Any:
         results = self._test(results, values, batch)
@@ -233,26 +218,22 @@ class Steps:
     # ---- state ----------------------------------------------------------------------------
 
     def prepare(self, batch: Batch) -> None:
-        """Trace the objective once, abstractly: how many checks there are, and convolutions."""
+        """Trace the objective once, abstractly: what layers report, and whether they convolve."""
         values = [variable._value for variable in self.variables]
+        held = [variable._value for variable in self.held_variables]
+        reports: list[str] = []
 
         def forward(values: list[Any], batch: Batch) -> Any:
-            key = jax.random.key(0)
-            outcome = pure.run(
-                self._objective, self.variables, values, batch, True, training=True, key=key
-            )
-            return outcome.result[0], self._faults_of(outcome.call)
+            outcome = self._forward(values, held, batch, "train", jax.random.key(0))
+            reports[:] = _names(outcome.call.metrics)
+            return outcome.result[0]
 
-        program, (_, faults) = jax.make_jaxpr(forward, return_shape=True)(values, batch)
-        self.fault_count = faults[0].shape[0]
-        on_cpu = jax.default_backend() == "cpu"
+        program = jax.make_jaxpr(forward)(values, batch)
+        self.compilation.add_reports(reports, self.held)
+        own = [v for v in self.compilation.metric_variables if v not in set(self.held_variables)]
+        self.metrics = [*own, *self.held_variables]
         # XLA runs convolutions inside of a loop 20 to 30 times slower on a CPU.
-        self.loops = not (on_cpu and _has_convolution(program.jaxpr))
-        self._noted = self._faultless()
-
-    def _faultless(self) -> tuple[Any, Any]:
-        count = self.fault_count
-        return jnp.full((count,), -1, jnp.int32), jnp.zeros((count,), jnp.float32)
+        self.loops = not (jax.default_backend() == "cpu" and has_convolution(program.jaxpr))
 
     def collect(self) -> State:
         """The state as it is now; arrays that somebody else holds are copied, for donation."""
@@ -260,8 +241,7 @@ class Steps:
         if readers.count or True in [v.exposed for v in variables]:
             for variable in variables:
                 if variable.exposed or readers.count:
-                    variable._value = jnp.array(variable._value, copy=True)
-                    variable.exposed = False
+                    _make_private(variable)
         return State(
             [v._value for v in self.trainable],
             [v._value for v in self.other],
@@ -269,7 +249,7 @@ class Steps:
             [v._value for v in self.metrics],
             model._seed,
             model._step,
-            self._noted,
+            self._noted["train"],
         )
 
     def publish(self, state: State) -> None:
@@ -282,7 +262,7 @@ class Steps:
             variable._value = value
         self.compilation.optimizer.state = state.optimizer
         self.model._seed, self.model._step = state.seed, state.step
-        self._noted = state.faults
+        self._noted["train"] = state.noted
 
     def _advance(self, run: Callable[..., Any], *args: Any) -> dict[str, Any]:
         """Train by one compiled call; gives the logs, still on the device."""
@@ -290,7 +270,7 @@ class Steps:
             hyper = self.compilation.optimizer.hyperparameters()
             state, logs = run(self.collect(), hyper, *args)
             self.publish(state)
-        return dict(zip(self.compilation.metrics_names, logs, strict=True))
+        return dict(zip(self.log_names, logs, strict=True))
 
     def one(self, batch: Batch) -> dict[str, Any]:
         """A training step on a batch."""
@@ -301,53 +281,90 @@ class Steps:
         """`count` training steps on the batches of a block, from number `first` on."""
         return self._advance(self._train_many, block, np.int32(first), np.int32(count))
 
-    def test(self, batch: Batch) -> dict[str, Any]:
-        """An evaluation step on a batch."""
+    def test(self, batch: Batch, step: int) -> dict[str, Any]:
+        """An evaluation step on the batch of that number."""
         eager = self.compilation.run_eagerly
-        return self._tested(self._test_one if eager else self._eval_one, batch)
+        return self._tested(self._test_one if eager else self._eval_one, step, batch)
 
-    def test_several(self, block: Batch, first: int, count: int) -> dict[str, Any]:
-        """`count` evaluation steps on the batches of a block, from number `first` on."""
-        return self._tested(self._eval_many, block, np.int32(first), np.int32(count))
+    def test_several(self, block: Batch, step: int, first: int, count: int) -> dict[str, Any]:
+        """`count` evaluation steps on the batches of a block, from number `first` on.
 
-    def _tested(self, run: Callable[..., Any], *args: Any) -> dict[str, Any]:
+        Args:
+            block: some batches.
+            step: number of the first of them in the evaluation.
+            first: its place in the block.
+            count: how many.
+        """
+        return self._tested(self._eval_many, step, block, np.int32(first), np.int32(count))
+
+    def _tested(self, run: Callable[..., Any], step: int, *args: Any) -> dict[str, Any]:
         with readers:
             values = [variable._value for variable in self.variables]
             for variable in self.metrics:
                 if variable.exposed:
-                    variable._value = jnp.array(variable._value, copy=True)
-                    variable.exposed = False
+                    _make_private(variable)
             measured = [variable._value for variable in self.metrics]
-            results, logs = run(Results(measured, np.uint32(0), self._noted), values, *args)
+            before = Results(measured, np.uint32(step), self._noted["test"])
+            results, logs = run(before, values, *args)
         for variable, value in zip(self.metrics, results.metrics, strict=True):
             variable._value = value
-        self._noted = results.faults
-        return dict(zip(self.compilation.metrics_names, logs, strict=True))
+        self._noted["test"] = results.noted
+        return dict(zip(self.log_names, logs, strict=True))
 
-    def check(self) -> None:
-        """Raise the error of the first check that failed since the last look."""
-        if self.fault_count and np.any(np.asarray(self._noted[0]) >= 0):
-            rows, values = self._noted
-            self._noted = self._faultless()
-            pure.raise_faults(self.faults, rows, values)
+    def check(self, phase: Phase, explain: Explain | None = None) -> None:
+        """Raise the error of the first check that failed since the last look.
+
+        Args:
+            phase: whether to look at training or at evaluation.
+            explain: makes the message from the check, the number of the step, row and value.
+        """
+        if not self._checks[phase] or int(np.asarray(self._noted[phase].place)) < 0:
+            return
+        place, row, value, step = (np.asarray(part).item() for part in self._noted[phase])
+        self._noted[phase] = nothing_noted()
+        fault = self._checks[phase][place]
+        if explain is None:
+            raise ValueError(fault.explain(row, value))
+        raise ValueError(explain(fault, int(step), row, value))
 
 
-def rows_of(x: Any) -> int:
-    """Number of rows of a batch."""
-    return jax.tree.leaves(x)[0].shape[0]
+def _make_private(variable: Variable) -> None:
+    """Give a variable memory that nobody else holds."""
+    variable._value = jnp.array(variable._value, copy=True)
+    variable.exposed = False
 
 
-def batch_of(block: Batch, place: Any) -> Any:
-    """One batch of a block."""
-    return jax.tree.map(lambda leaf: lax.dynamic_index_in_dim(leaf, place, keepdims=False), block)
+def _explanations(faults: list[Fault]) -> list[Any]:
+    return [fault.explain for fault in faults]
 
 
-def _has_convolution(program: Any) -> bool:
-    """Whether a jaxpr, or one inside of it, convolves."""
-    for equation in program.eqns:
-        if equation.primitive.name == "conv_general_dilated":
-            return True
-        for inner in jaxprs_in_params(equation.params):
-            if _has_convolution(inner):
-                return True
-    return False
+def _numbers(faults: list[Fault]) -> list[tuple[Any, Any]]:
+    return [(fault.row, fault.value) for fault in faults]
+
+
+def _faults(numbers: list[tuple[Any, Any]], explanations: list[Any]) -> list[Fault]:
+    pairs = zip(numbers, explanations, strict=True)
+    return [Fault(row, value, explain) for (row, value), explain in pairs]
+
+
+def _names(reports: list[tuple[str, Any]]) -> list[str]:
+    """Names of what layers reported; a name that comes twice gets a number."""
+    names: list[str] = []
+    for name, _ in reports:
+        again = sum(known == name for known, _ in reports[: len(names)])
+        names.append(f"{name}_{again}" if again else name)
+    return names
+
+
+def _values(outcome: pure.Outcome) -> list[Any]:
+    return [value for _, value in outcome.call.metrics]
+
+
+def _metrics_of(model: Any) -> list[Any]:
+    """Metrics that the model or its layers hold as attributes."""
+    found: dict[int, Any] = {}
+    for layer in model.all_layers():
+        for value in vars(layer).values():
+            if isinstance(value, metric_classes.Metric):
+                found[id(value)] = value
+    return list(found.values())

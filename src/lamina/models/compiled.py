@@ -1,0 +1,338 @@
+"""`Compiled`: what a model knows about its compilation, and the steps that come of it."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from lamina.core import context, pure, shapes
+from lamina.core.variable import Variable
+from lamina.core.weights import regularization, structure
+from lamina.optimizers import LossScaleOptimizer
+from lamina.seeds import next_seed
+from lamina.training.compile import Compilation
+from lamina.training.step import Steps
+
+if TYPE_CHECKING:
+    from lamina.core.layer import Layer as Host
+else:
+    Host = object
+
+MOST_STEPS = 8
+"""Programs that are kept for one compilation: as flags of layers change, others are needed."""
+
+
+class Compiled(Host):
+    """``compile``, what it kept, and the compiled steps."""
+
+    stop_training: bool
+    history: Any
+    graph: Any
+    output_names: list[str]
+    _output_structure: Any
+
+    def _start_training_state(self) -> None:
+        self._compilation: Compilation | None = None
+        self._collected: tuple[Variable, ...] | None = None
+        self._steps: Steps | None = None
+        self._known_steps: Any = None
+        self._target_names: Any = None
+        self._warned_of_flags = False
+        self._fitting = False
+        self._seed: Any = np.uint32(0)
+        self._step: Any = np.uint32(0)
+        self._epochs_trained = 0
+        self.stop_training = False
+        self.history = None
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        metrics: Any = None,
+        loss_weights: Any = None,
+        sample_weight_mode: Any = None,
+        weighted_metrics: Any = None,
+        target_tensors: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Say how to train: optimizer, loss and metrics.
+
+        Args:
+            optimizer: name, object, or an ``optax.GradientTransformation``.
+            loss: name, function or object; a list or a dict by output name for several outputs.
+            metrics: names, functions or objects; a list, or a dict by output name.
+            loss_weights: factors of the outputs' losses, as a list or a dict by output name.
+            sample_weight_mode: ``"temporal"`` for weights of shape ``(batch, time)``; they are
+                recognised without it.
+            weighted_metrics: metrics to which sample weights apply.
+            target_tensors: not supported.
+            run_eagerly: run steps operation by operation, for debugging.
+            steps_per_execution: most steps in one compiled call; lamina finds a good number itself.
+            jit_compile: accepted; everything is compiled.
+            auto_scale_loss: whether a float16 policy wraps the optimizer in loss scaling.
+
+        Raises:
+            ValueError: an unknown name.
+
+        The weights that are trainable now are those that will be trained; set ``trainable`` before.
+
+        >>> from lamina.layers import Dense
+        >>> from lamina.models import Sequential
+        >>> model = Sequential([Dense(1, input_shape=(2,))])
+        >>> model.compile("sgd", "mse", metrics=["mae"])
+        >>> sorted(model.evaluate([[0, 0]], [[1]], verbose=0, return_dict=True).items())
+        [('loss', 1.0), ('mae', 1.0)]
+        """
+        compilation = Compilation(
+            optimizer,
+            loss,
+            metrics,
+            loss_weights=loss_weights,
+            sample_weight_mode=sample_weight_mode,
+            weighted_metrics=weighted_metrics,
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+            jit_compile=jit_compile,
+            target_tensors=target_tensors,
+            auto_scale_loss=auto_scale_loss,
+        )
+        half = self.compute_dtype == "float16" and compilation.auto_scale_loss
+        if half and not isinstance(compilation.optimizer, LossScaleOptimizer):
+            compilation.set_optimizer(LossScaleOptimizer(compilation.optimizer))
+        self._compilation = compilation
+        self._forget_steps()
+        self._warned_of_flags = False
+        self._seed, self._step = np.uint32(next_seed()), np.uint32(0)
+        self._epochs_trained = 0
+        self._collected = tuple(self.trainable_weights) if self._all_built() else None
+
+    def _forget_steps(self) -> None:
+        self._steps, self._known_steps, self._target_names = None, {}, None
+
+    def _all_built(self) -> bool:
+        return self.built and all(layer.built for layer in self.all_layers())
+
+    def overrides_compute_loss(self) -> bool:
+        """Whether a subclass has its own ``compute_loss``."""
+        return type(self).compute_loss is not Compiled.compute_loss
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """The loss of a batch; a subclass may define another one.
+
+        Args:
+            x: inputs.
+            y: targets.
+            y_pred: outputs of the model.
+            sample_weight: weights of the rows.
+            training: whether the batch is one of training.
+
+        Returns:
+            A scalar: the losses of the outputs and the penalties of weights and activities.
+        """
+        del x, training
+        compilation = self._checked_compilation("compute_loss")
+        flat = shapes.flat(y_pred)
+        names = self._names_of_targets()
+        targets = compilation.flatten_targets(y, names)
+        row_weights = compilation.flatten_weights(sample_weight, names)
+        total, _ = compilation.loss_value(targets, flat, row_weights, [None] * len(flat))
+        return self._with_penalties(total)
+
+    def _with_penalties(self, total: Any) -> Any:
+        """A loss with what layers added to it, and with the penalties of the trained weights."""
+        record = context.current()
+        added = [] if record is None else [loss for _, loss in record.losses]
+        for loss in [*added, *regularization(self._trained_variables())]:
+            total = total + jax.numpy.asarray(loss).astype(total.dtype)
+        return total
+
+    def _own_loss(self, x: Any, y: Any, outputs: Any, weight: Any, training: bool) -> Any:
+        """The loss of a subclass's ``compute_loss``, with the arguments that it takes."""
+        given = {"x": x, "y": y, "y_pred": outputs, "sample_weight": weight, "training": training}
+        parameters = inspect.signature(self.compute_loss).parameters.values()
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            taken = {parameter.name for parameter in parameters}
+            given = {name: value for name, value in given.items() if name in taken}
+        total = jax.numpy.asarray(self.compute_loss(**given))
+        if total.ndim:
+            raise ValueError(
+                f"{self}: compute_loss must return a scalar, got an array of shape {total.shape}; "
+                "take its mean."
+            )
+        return total
+
+    def _checked_compilation(self, method: str) -> Compilation:
+        if self._compilation is None:
+            raise RuntimeError(
+                f"{self}: {method} needs a compiled model; call compile(optimizer, loss) first."
+            )
+        return self._compilation
+
+    @property
+    def optimizer(self) -> Any:
+        """The optimizer that was compiled, or ``None``."""
+        return None if self._compilation is None else self._compilation.optimizer
+
+    @optimizer.setter
+    def optimizer(self, optimizer: Any) -> None:
+        self._checked_compilation("setting the optimizer").set_optimizer(optimizer)
+        self._forget_steps()
+
+    @property
+    def loss(self) -> Any:
+        """The loss as it was given to ``compile``."""
+        return None if self._compilation is None else self._compilation.loss
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metric objects, once they are made."""
+        return [] if self._compilation is None else self._compilation.metrics
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """Names of what ``evaluate`` returns, in order."""
+        return [] if self._compilation is None else self._compilation.metrics_names
+
+    @property
+    def run_eagerly(self) -> bool:
+        """Whether steps run operation by operation."""
+        return self._compilation is not None and bool(self._compilation.run_eagerly)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether ``compile`` was called."""
+        return self._compilation is not None
+
+    _is_compiled = compiled
+
+    def reset_metrics(self) -> None:
+        """Start all metrics anew."""
+        self._checked_compilation("reset_metrics").reset()
+
+    def reset_states(self) -> None:
+        """Set the states of stateful layers back to zero."""
+        for layer in self.all_layers():
+            reset = getattr(layer, "reset_states", None)
+            if layer is not self and callable(reset):
+                reset()
+
+    # ---- steps ----------------------------------------------------------------------------
+
+    def _prepared_steps(self, batch: Any) -> Steps:
+        """The compiled steps, made when they are needed, for batches like this one."""
+        steps = self._steps
+        if steps is not None and steps.structure == structure[0]:
+            return steps
+        steps = self._steps = self._matching_steps(batch)
+        steps.structure = structure[0]
+        return steps
+
+    def _matching_steps(self, batch: Any) -> Steps:
+        """Steps for the layers, weights and flags as they are now: known ones, or new ones."""
+        compilation = self._checked_compilation("fit")
+        self._prepare((batch[0],), {})
+        fresh = not compilation.bound
+        if fresh:
+            self._bind(batch)
+        layers, weights = list(self.all_layers()), self.weights
+        key = (id(self.graph), *((id(layer), layer.trainable) for layer in layers))
+        key = (*key, *map(id, weights))
+        known = self._known_steps.get(key)
+        if known is not None:
+            return known
+        trainable = self._trained_variables()
+        self._ready_optimizer(compilation, trainable)
+        steps = Steps(self, compilation, trainable, self._names_of_targets())
+        try:
+            steps.prepare(batch)
+        except Exception:
+            compilation.bound = not fresh
+            raise
+        if len(self._known_steps) >= MOST_STEPS:
+            self._known_steps.clear()
+        steps.kept = (self.graph, layers, weights)  # what the key names must not be collected
+        self._known_steps[key] = steps
+        return steps
+
+    def _ready_optimizer(self, compilation: Compilation, trainable: list[Variable]) -> None:
+        """Give the optimizer a state; one that serves other weights already is copied."""
+        optimizer = compilation.optimizer
+        if optimizer.state is not None:
+            if optimizer._variables == trainable:
+                return
+            optimizer = compilation.optimizer = _without_state(optimizer)
+        optimizer.state = optimizer.init(trainable)
+
+    def _trained_variables(self) -> list[Variable]:
+        """The variables that were trainable when the model was compiled."""
+        if self._collected is None:
+            self._collected = tuple(self.trainable_weights)
+        return list(self._collected)
+
+    def _warn_of_flags(self, method: str) -> None:
+        """Say that flags were changed after ``compile``, once."""
+        if self._collected is None or self._warned_of_flags or not self._all_built():
+            return
+        now = self.trainable_weights
+        if list(map(id, now)) == list(map(id, self._collected)):
+            return
+        self._warned_of_flags = True
+        warnings.warn(
+            f"{self}: {method}: {len(now)} weights are trainable now, but {len(self._collected)} "
+            "were when the model was compiled, and it is these that are trained. If that is not "
+            "what you want, call compile again after you set `trainable`.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+    def _bind(self, batch: Any) -> None:
+        """Tell the compilation which outputs there are."""
+        found: list[Any] = []
+
+        def outputs(x: Any) -> Any:
+            found[:] = [pure.trial(self._computed, ((x,), {}, None), {})[0]]
+            return shapes.flat(found[0])
+
+        flat = jax.eval_shape(outputs, batch[0])
+        if self.graph is None:
+            named = isinstance(found[0], dict)
+            self.output_names = (
+                list(found[0]) if named else [f"output_{i + 1}" for i in range(len(flat))]
+            )
+        self._target_names = None
+        compilation, names = self._checked_compilation("fit"), self._names_of_targets()
+        compilation.bind(names, compilation.flatten_targets(batch[1], names), flat)
+
+    def _names_of_targets(self) -> list[str]:
+        """Names by which dicts of targets, losses and metrics know the outputs."""
+        if self._target_names is None:
+            named = isinstance(self._output_structure, dict)
+            self._target_names = tuple(self._output_structure if named else self.output_names)
+        return list(self._target_names)
+
+
+def _without_state(optimizer: Any) -> Any:
+    """A copy that shares the learning rate but not the state."""
+    twin = copy.copy(optimizer)
+    inner = getattr(twin, "inner_optimizer", None)
+    if inner is not None:
+        twin.inner_optimizer = _without_state(inner)
+    twin.state = None
+    twin._steps = twin._compiled = None
+    return twin

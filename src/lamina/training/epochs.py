@@ -1,0 +1,204 @@
+"""One pass over a source of data: batch by batch, or many steps in one compiled call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina.core.context import Fault
+from lamina.core.variable import Variable
+from lamina.schedules import LearningRateSchedule
+from lamina.training.callbacks import CallbackList
+from lamina.training.data.source import Source
+from lamina.training.interrupt import Interrupt
+from lamina.training.logs import Logs
+from lamina.training.resident import Resident
+from lamina.training.step import Phase
+
+QUANTUM = 0.1
+"""Seconds that one compiled call of many steps should take, so that bars move and Ctrl-C acts."""
+
+STRIDE = 64
+"""Steps of a stream between two looks at the checks; each look waits for the device."""
+
+
+class Chunks:
+    """How many steps go into one compiled call: few at first, then what fits the quantum."""
+
+    def __init__(self) -> None:
+        self.count = 1
+        self._known = False
+
+    def measure(self, steps: int, seconds: float) -> None:
+        """Learn from a call of so many steps that took so long."""
+        if not self._known:  # the first call compiled
+            self._known = True
+            self.count = 8
+            return
+        wanted = QUANTUM / max(seconds / steps, 1e-7)
+        self.count = int(min(max(wanted, 1), self.count * 8, 1_000_000))
+
+
+class Epochs:
+    """Runs a source through the steps of a model, again and again.
+
+    Args:
+        model: the model; compiled.
+        source: the data.
+        callbacks: what is called between batches.
+        phase: ``"train"`` or ``"test"``.
+        interrupt: where Ctrl-C is noted.
+        execution: steps that a call should have at most, or ``None``.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        source: Source,
+        callbacks: CallbackList,
+        phase: Phase,
+        interrupt: Interrupt,
+        execution: int | None = None,
+    ) -> None:
+        self.model = model
+        self.source = source
+        self.callbacks = callbacks
+        self.phase: Phase = phase
+        self.training = phase == "train"
+        self.interrupt = interrupt
+        self.execution = execution
+        self.chunks = Chunks()
+        self.rows = Resident(source) if source.resident is not None else None
+        self._epoch, self._first = 0, 0
+        self._order: np.ndarray | None = None
+
+    def run(self, epoch: int) -> dict[str, Any]:
+        """One epoch; gives the logs at its end, on the device."""
+        self._epoch = epoch
+        self._first = int(np.asarray(self.model._step)) if self.training else 0
+        logs = self._streamed(epoch) if self.rows is None else self._resident(epoch, self.rows)
+        self._check()
+        return logs
+
+    def _check(self) -> None:
+        """Raise the error of a check that failed."""
+        self.model._steps.check(self.phase, self._explained)
+
+    def _explained(self, fault: Fault, step: int, row: int, value: float) -> str:
+        """The message of a failed check, with the place in the data."""
+        batch = step - self._first
+        if self.rows is None:
+            return f"{fault.explain(row, value)} It is in batch {batch}, counted from 0."
+        place = batch * self.rows.size + row
+        return fault.explain(place if self._order is None else int(self._order[place]), value)
+
+    @property
+    def _each(self) -> bool:
+        """Whether callbacks want to act between all steps."""
+        if self.training:
+            return self.callbacks.needs_batches
+        return self.callbacks.needs_test_batches
+
+    def _begin(self, step: int) -> None:
+        if self.training:
+            self.callbacks.on_train_batch_begin(step, {})
+        else:
+            self.callbacks.on_test_batch_begin(step, {})
+
+    def _end(self, step: int, logs: dict[str, Any]) -> None:
+        self._check()
+        if self.training:
+            self.callbacks.on_train_batch_end(step, Logs(logs))
+        else:
+            self.callbacks.on_test_batch_end(step, Logs(logs))
+
+    def _stopped(self) -> bool:
+        return self.training and bool(self.model.stop_training)
+
+    def _streamed(self, epoch: int) -> dict[str, Any]:
+        logs: dict[str, Any] = {}
+        each = self._each
+        for step, batch in enumerate(self.source.batches(epoch)):
+            logs = self._single(batch, step, each)
+            if self._stopped():
+                break
+            if step % STRIDE == STRIDE - 1:
+                self._check()
+        return logs
+
+    def _resident(self, epoch: int, rows: Resident) -> dict[str, Any]:
+        """Batches by index from arrays that lie on the device."""
+        self._order = rows.source.order(epoch)
+        order = rows.placed(self._order)
+        steps = self.model._prepared_steps(rows.example)
+        loops, each = steps.loops and not self.model.run_eagerly, self._each
+        logs: dict[str, Any] = {}
+        step = 0
+        while step < rows.whole and not self._stopped():
+            if not loops:
+                logs = self._single(rows.batch(order, step, rows.size), step, each)
+                step += 1
+                continue
+            block = rows.block(order, step)
+            for place, count in self._portions(min(rows.capacity, rows.whole - step), each):
+                logs = self._several(block, step, place, count, each)
+                if self._stopped():
+                    return logs
+            step += rows.capacity
+        if rows.rest and not self._stopped():
+            logs = self._single(rows.batch(order, rows.whole, rows.rest), rows.whole, each)
+        return logs
+
+    def _portions(self, there: int, each: bool) -> Iterator[tuple[int, int]]:
+        """Place and number of the batches for each call on a block."""
+        one = each or rereads_rate(self.model.optimizer)
+        place = 0
+        while place < there:
+            count = 1 if one else min(self.chunks.count, there - place)
+            count = min(count, self.execution or count)
+            yield place, count
+            place += count
+
+    def _single(self, batch: Any, step: int, each: bool) -> dict[str, Any]:
+        """One step on a batch."""
+        if each:
+            self._begin(step)
+        steps = self.model._prepared_steps(batch)
+        logs = steps.one(batch) if self.training else steps.test(batch, step)
+        return self._after(step, logs, each)
+
+    def _several(self, block: Any, step: int, place: int, count: int, each: bool) -> dict[str, Any]:
+        """Some steps on the batches of a block in one compiled call."""
+        if each:
+            self._begin(step + place)
+        assert self.rows is not None
+        steps = self.model._prepared_steps(self.rows.example)
+        start = time.perf_counter()
+        if self.training:
+            logs = steps.several(block, place, count)
+        else:
+            logs = steps.test_several(block, step + place, place, count)
+        if not each:
+            jax.block_until_ready(logs)
+            self.chunks.measure(count, time.perf_counter() - start)
+            self._check()
+        return self._after(step + place + count - 1, logs, each)
+
+    def _after(self, step: int, logs: dict[str, Any], each: bool) -> dict[str, Any]:
+        self.interrupt.check()
+        if each:
+            self._end(step, logs)
+        self.callbacks.on_progress(step + 1, self.source.steps, Logs(logs))
+        return logs
+
+
+def rereads_rate(optimizer: Any) -> bool:
+    """Whether the learning rate is a function that must be called before each step."""
+    inner = [*getattr(optimizer, "optimizers", ()), getattr(optimizer, "inner_optimizer", None)]
+    rate = getattr(optimizer, "_learning_rate", None)
+    own = callable(rate) and not isinstance(rate, Variable | LearningRateSchedule)
+    return own or any(rereads_rate(one) for one in inner if one is not None)
