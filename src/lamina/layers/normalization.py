@@ -121,8 +121,8 @@ class BatchNormalization(Elementwise):
             self._follow(self.moving_variance, variance)
         return batch_norm(
             inputs,
-            mean.astype(jnp.promote_types(mean.dtype, "float32")),
-            variance.astype(jnp.promote_types(variance.dtype, "float32")),
+            _wide(mean),
+            _wide(variance),
             None if self.beta is None else self.beta.value,
             None if self.gamma is None else self.gamma.value,
             axis=axes,
@@ -132,3 +132,8 @@ class BatchNormalization(Elementwise):
     def _follow(self, moving: Variable, batch: Array) -> None:
         old = moving.value
         moving.assign(self.momentum * old + (1 - self.momentum) * batch.astype(old.dtype))
+
+
+def _wide(values: Array) -> Array:
+    """Values of 16 bits in 32."""
+    return values.astype(jnp.float32) if values.dtype.itemsize < 4 else values

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from lamina import registry, regularizers
 from lamina.core.spec import InputSpec
 from lamina.layers import checks
-from lamina.layers.elementwise import Elementwise, Rearranging
+from lamina.layers.elementwise import Elementwise, Rearranging, as_float
 from lamina.typing import LayerOptions
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Masking(Rearranging, Elementwise):
 
 
 @registry.register("layer")
-class ActivityRegularization(Rearranging, Elementwise):
+class ActivityRegularization(Elementwise):
     """Give back the input and add a penalty on it to the loss, divided by the batch size.
 
     Args:
@@ -89,4 +89,4 @@ class ActivityRegularization(Rearranging, Elementwise):
         self.activity_regularizer = regularizers.L1L2(self.l1, self.l2)
 
     def call(self, inputs: Array) -> Array:
-        return inputs
+        return as_float(inputs, self)
