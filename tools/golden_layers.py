@@ -150,6 +150,28 @@ NEW_CASES = {
     ),
 }
 
+# Layers and functions of which only the signatures are recorded.
+SIGNATURES = {
+    "Input",
+    "InputLayer",
+    "Lambda",
+    "ActivityRegularization",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+    "GaussianNoise",
+    "GaussianDropout",
+    "AlphaDropout",
+    "add",
+    "subtract",
+    "multiply",
+    "average",
+    "maximum",
+    "minimum",
+    "concatenate",
+    "dot",
+}
+
 
 def made_input(spec, rng):
     if spec[0] == "indices":
@@ -224,5 +246,27 @@ def record(release):
         file.write("\n")
 
 
+def record_signatures():
+    """Names and defaults of the constructors' arguments in Keras 2.2.4."""
+    import inspect
+
+    import keras
+
+    found = {}
+    for name in sorted({kind for kind, _, _ in CASES.values()} | SIGNATURES):
+        made = getattr(keras.layers, name)
+        made = made.__init__ if inspect.isclass(made) else made
+        made = getattr(made, "_original_function", made)
+        parameters = list(inspect.signature(made).parameters.values())
+        found[name] = [
+            [one.name, None if one.default is one.empty else repr(one.default)]
+            for one in parameters
+            if one.kind is one.POSITIONAL_OR_KEYWORD and one.name != "self"
+        ]
+    with open(os.path.join(FOLDER, "layers_signatures.json"), "w") as file:
+        json.dump(found, file, indent=1, sort_keys=True)
+        file.write("\n")
+
+
 if __name__ == "__main__":
-    record(sys.argv[1])
+    record_signatures() if sys.argv[1] == "signatures" else record(sys.argv[1])
