@@ -11,6 +11,8 @@ import inspect
 from functools import cache
 from typing import Any
 
+from lamina.typing import LayerOptions
+
 RENAMED: dict[str, tuple[str, ...]] = {
     "output_dim": ("units",),
     "nb_filter": ("filters",),
@@ -79,6 +81,9 @@ VALUES: dict[str, dict[Any, Any]] = {
 }
 """Old values of an argument to today's."""
 
+IDLE: dict[str, dict[str, Any]] = {"BatchNormalization": {"mode": 0}}
+"""Old arguments of a class, and the one value under which they say what is always so today."""
+
 ONLY_KERAS_1 = frozenset(
     [
         "nb_filter",
@@ -138,6 +143,9 @@ def translate(
         TypeError: an argument is given under its old and its new name.
     """
     own = parameters(cls)
+    for name, value in IDLE.get(cls.__name__, {}).items():
+        if kwargs.get(name) == value:
+            kwargs = {key: one for key, one in kwargs.items() if key != name}
     old = [name for name in kwargs if name in RENAMED and name not in own]
     joined = [names for names in JOINED if names[0] in kwargs and names[0] not in own]
     if not old and not joined:
@@ -187,6 +195,17 @@ def _windows(own: tuple[str, ...], args: tuple[Any, ...]) -> tuple[Any, ...]:
     if not all(isinstance(side, int) and not isinstance(side, bool) for side in sides):
         return args
     return (args[0], tuple(sides))
+
+
+def misnamed(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TypeError | None:
+    """The error for a call that lacks an argument because its name is written wrong."""
+    try:
+        inspect.signature(cls).bind(*args, **kwargs)
+    except TypeError:
+        own = (*parameters(cls), *LayerOptions.__annotations__, "activity_regularizer")
+        strange = [name for name in kwargs if name not in own]
+        return unknown(cls, strange[0], ()) if strange else None
+    return None
 
 
 def unknown(cls: type, name: str, options: tuple[str, ...]) -> TypeError:

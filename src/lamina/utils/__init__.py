@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lamina.backend.session import clear_session
     from lamina.registry import (
         CustomObjectScope,
         custom_object_scope,
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
         register_keras_serializable,
     )
     from lamina.seeds import set_random_seed
+    from lamina.utils import arrays as np_utils
+    from lamina.utils.arrays import normalize, to_categorical
     from lamina.utils.files import get_file, hash_file, validate_file
     from lamina.utils.sequence import (
         GeneratorEnqueuer,
@@ -34,18 +37,24 @@ __all__ = [
     "PyDataset",
     "Sequence",
     "SequenceEnqueuer",
+    "clear_session",
     "custom_object_scope",
     "get_custom_objects",
     "get_file",
     "get_registered_name",
     "get_registered_object",
     "hash_file",
+    "normalize",
+    "np_utils",
     "register_keras_serializable",
     "set_random_seed",
+    "to_categorical",
     "validate_file",
 ]
 
 _HOMES = {
+    "lamina.backend.session": "clear_session",
+    "lamina.utils.arrays": "normalize to_categorical",
     "lamina.registry": (
         "CustomObjectScope custom_object_scope get_custom_objects get_registered_name "
         "get_registered_object register_keras_serializable"
@@ -60,6 +69,8 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
+    if name == "np_utils":  # the module that to_categorical was in before Keras 2.3
+        return import_module("lamina.utils.arrays")
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module 'lamina.utils' has no attribute {name!r}", name=name)
