@@ -20,7 +20,13 @@ class Configurable(type):
 
         def __call__(cls, *args: Any, **kwargs: Any) -> Any:
             args, kwargs = dialects.translate(cls, args, kwargs)
-            made = super().__call__(*args, **kwargs)
+            try:
+                made = super().__call__(*args, **kwargs)
+            except TypeError:
+                misnamed = dialects.misnamed(cls, args, kwargs)
+                if misnamed is None:
+                    raise
+                raise misnamed from None
             if isinstance(made, cls) and "inbound_nodes" not in vars(made):
                 raise TypeError(
                     f"{cls.__name__}.__init__ must call super().__init__(), with its **kwargs."
