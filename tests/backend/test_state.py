@@ -1,5 +1,7 @@
 """Variables, phases, names and settings of K."""
 
+from typing import Any
+
 import jax
 import numpy as np
 import pytest
@@ -35,7 +37,7 @@ def test_updates_of_arrays_and_symbols():
     K.update_add(x, 1.0)
     K.update_sub(x, [0.0, 2.0])
     np.testing.assert_array_equal(K.get_value(x), [2.0, 1.0])
-    K.moving_average_update(x, np.float32([4.0, 3.0]), 0.75)
+    K.moving_average_update(x, np.array([4.0, 3.0], "f"), 0.75)
     np.testing.assert_array_equal(K.get_value(x), [2.5, 1.5])
     both = K.function([step], [K.sum(x * step)], updates=[K.update_add(x, step)])
     assert both([[1.0, 2.0]])[0] == 5.5
@@ -100,7 +102,7 @@ def test_phase():
 
 
 def test_what_is_known_of_tensors():
-    x = Input((3,), name="x")
+    x: Any = Input((3,), name="x")
     assert K.is_keras_tensor(x)
     assert K.is_placeholder(x)
     assert not K.is_placeholder(x * 2)
@@ -120,7 +122,7 @@ def test_what_is_known_of_tensors():
 
 def test_sparse_matrices():
     sparse = pytest.importorskip("scipy.sparse")
-    matrix = sparse.csr_matrix(np.float32([[0, 1], [2, 0]]))
+    matrix = sparse.csr_matrix(np.array([[0, 1], [2, 0]], "f"))
     assert K.is_sparse(matrix)
     np.testing.assert_array_equal(K.to_dense(matrix), [[0, 1], [2, 0]])
     np.testing.assert_array_equal(K.get_value(K.variable(matrix)), [[0, 1], [2, 0]])

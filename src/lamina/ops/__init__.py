@@ -1,5 +1,51 @@
 """The mathematics: pure functions of arrays and plain values, one module a topic.
 
-Nothing here knows layers, models or settings. Import the module that is needed:
+Nothing in the modules knows layers, models or settings. Import the one that is needed:
 ``from lamina.ops import conv`` or ``from lamina.ops.linear import dot_last``.
+
+For users the package has the functions of ``keras.ops`` too: ``ops.matmul(x, y)`` takes arrays,
+variables and symbolic tensors. They live in `lamina.backend.keras3`, which is imported at the
+first use of one. The modules ``conv``, ``shape`` and ``norm`` can be called as the functions of
+these names.
+
+>>> import lamina.ops as ops
+>>> ops.matmul(ops.ones((2, 3)), ops.ones((3, 4))).shape
+(2, 4)
 """
+
+import pkgutil
+import sys
+from types import ModuleType
+from typing import Any
+
+from lamina.ops import conv, norm, shape
+
+
+class _Callable(ModuleType):
+    """A module that has the name of a function, and does what that function does."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from lamina.backend import keras3
+
+        return keras3.find(self.__name__.rpartition(".")[2])(*args, **kwargs)
+
+
+_modules = frozenset(found.name for found in pkgutil.iter_modules(__path__))
+
+for _module in (conv, norm, shape):
+    sys.modules[_module.__name__].__class__ = _Callable
+
+
+def __getattr__(name: str) -> Any:
+    """The function of ``keras.ops`` with this name."""
+    if name.startswith("_") or name in _modules:
+        raise AttributeError(f"module 'lamina.ops' has no attribute {name!r}")
+    from lamina.backend import keras3
+
+    return keras3.find(name)
+
+
+def __dir__() -> list[str]:
+    from lamina.backend import keras3
+
+    return sorted({*globals(), *keras3.table()})
