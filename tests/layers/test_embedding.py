@@ -62,6 +62,12 @@ def test_mask_reaches_the_layer_behind():
     np.testing.assert_allclose(output, TABLE[[4, 5]].mean(0)[None], rtol=1e-6)
 
 
+def test_mask_of_an_array_reaches_no_layer_without_support():
+    words = Embedding(7, 3, mask_zero=True, name="e")(np.array([[1, 0, 0, 2]]))
+    with pytest.raises(TypeError, match=r"Flatten 'f' does not support masking"):
+        Flatten(name="f")(words)
+
+
 def test_mask_reaches_no_layer_without_support():
     with pytest.raises(TypeError, match=r"Flatten 'f' does not support masking, .* made by e"):
         Flatten(name="f")(Embedding(7, 3, mask_zero=True, name="e")(Input((4,))))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from jax.experimental.sparse import BCOO
 
-from lamina import activations
+from lamina import activations, backend, ops
 from lamina.layers import Dense, Embedding, Input, Lambda
 
 X = np.array([[1.0, 2.0, -3.0]], "f")
@@ -156,8 +156,28 @@ def reloaded(layer, custom_objects=None):
     return Lambda.from_config(config, custom_objects)
 
 
-def test_own_functions_load_by_name():
-    assert reloaded(Lambda(activations.softplus)).function is activations.softplus
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (activations.relu, "activations.relu"),
+        (backend.relu, "backend.relu"),
+        (ops.square, "ops.square"),
+    ],
+)
+def test_own_functions_load_by_name(function, name):
+    layer = Lambda(function)
+    assert layer.get_config()["function"] == {"class_name": "lamina", "config": name}
+    assert reloaded(layer).function is function
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["os.system", "ops._Callable", "ops.sys", "backend.Function", "config.floatx", "relu", 3],
+)
+def test_other_names_in_a_config_find_nothing(name):
+    config = {"name": "l", "function": {"class_name": "lamina", "config": name}}
+    with pytest.raises(ValueError, match="Lambda 'l': its function is the function"):
+        Lambda.from_config(config)
 
 
 def test_other_functions_are_handed_over():

@@ -118,3 +118,9 @@ def test_names_of_keras_1():
     config = BatchNormalization(beta_init="ones", gamma_init="zeros").get_config()
     assert config["beta_initializer"]["class_name"] == "Ones"
     assert config["gamma_initializer"]["class_name"] == "Zeros"
+
+
+def test_mode_of_keras_1_may_be_the_one_that_is_left():
+    assert BatchNormalization(mode=0, axis=1).axis == 1
+    with pytest.raises(TypeError, match="unknown argument 'mode'"):
+        BatchNormalization(mode=1)

@@ -143,9 +143,8 @@ def translate(
         TypeError: an argument is given under its old and its new name.
     """
     own = parameters(cls)
-    for name, value in IDLE.get(cls.__name__, {}).items():
-        if kwargs.get(name) == value:
-            kwargs = {key: one for key, one in kwargs.items() if key != name}
+    if cls.__name__ in IDLE:
+        kwargs = _without_idle(IDLE[cls.__name__], kwargs)
     old = [name for name in kwargs if name in RENAMED and name not in own]
     joined = [names for names in JOINED if names[0] in kwargs and names[0] not in own]
     if not old and not joined:
@@ -172,6 +171,13 @@ def _put(cls: type, kwargs: dict[str, Any], old: str, new: str, value: Any) -> N
     if new in kwargs:
         raise TypeError(f"{cls.__name__}: {old} and {new} are the same argument; give one of them.")
     kwargs[new] = value
+
+
+def _without_idle(idle: dict[str, Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments without old ones that say what is always so today."""
+    return {
+        name: value for name, value in kwargs.items() if name not in idle or value != idle[name]
+    }
 
 
 def by_name(name: str, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], dict[str, Any]]:

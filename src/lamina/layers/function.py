@@ -16,9 +16,6 @@ from lamina.core.configurable import plain
 from lamina.core.layer import Layer
 from lamina.typing import Config, LayerOptions, Nested
 
-KINDS = ("function", "activation")
-"""Kinds of lamina's own functions that a config may name."""
-
 
 @registry.register("layer")
 class Lambda(Layer):
@@ -176,22 +173,41 @@ def _name(function: Any) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 
-def _own(name: str) -> Any:
-    """Lamina's own function of that name, or ``None``."""
-    for kind in KINDS:
-        found = registry.find(kind, name)
-        if found is not None and getattr(found, "__name__", None) == name:
-            return found
-    return None
+PLACES = ("activations", "backend", "ops")
+"""Modules whose functions a config may name; nothing else is found by a name in a file."""
+
+
+def _own(name: Any) -> Any:
+    """Lamina's own function of a name such as ``backend.relu``, or ``None``."""
+    place, _, function = str(name).rpartition(".")
+    if place == "activations":
+        found = registry.find("activation", function)
+    elif place in PLACES and not function.startswith("_"):
+        from lamina import backend, ops
+
+        found = getattr({"backend": backend, "ops": ops}[place], function, None)
+    else:
+        return None
+    return found if inspect.isfunction(found) and found.__name__ == function else None
+
+
+def _own_name(function: Any) -> str | None:
+    """The name under which `_own` finds a function, or ``None``."""
+    if not str(getattr(function, "__module__", "")).startswith("lamina."):
+        return None
+    names = [f"{place}.{_name(function)}" for place in PLACES]
+    return next((name for name in names if _own(name) is function), None)
 
 
 def _described(value: Any) -> Any:
     """A function as ``{"class_name": ..., "config": its name}``, anything else as plain data."""
     if not callable(value):
         return plain(value)
+    own = _own_name(value)
+    if own is not None:
+        return {"class_name": "lamina", "config": own}
     name = registry.registered_name(value) if hasattr(value, "__name__") else _name(value)
-    kind = "lamina" if _own(name) is value else "function"
-    return {"class_name": kind, "config": name}
+    return {"class_name": "function", "config": name}
 
 
 def _restored(value: Any, key: str, layer: Any, custom: Mapping[str, Any]) -> Any:
@@ -199,7 +215,7 @@ def _restored(value: Any, key: str, layer: Any, custom: Mapping[str, Any]) -> An
     if not isinstance(value, Mapping) or "class_name" not in value:
         return value
     name = value.get("config")
-    if value["class_name"] == "lamina" and isinstance(name, str) and _own(name) is not None:
+    if value["class_name"] == "lamina" and _own(name) is not None:
         return _own(name)
     handed = custom.get(name) if isinstance(name, str) else None
     if handed is None and key == "function":
