@@ -5,10 +5,10 @@ Run it in a Python that has the release in question:
     KERAS_BACKEND=tensorflow python3.7 tools/golden_graphs.py keras2   # 2.2.4 on TensorFlow 1.15
     KERAS_BACKEND=jax python tools/golden_graphs.py keras3             # Keras 3.15
 
-A model is a list of ``(layer, [inputs])``: an input has a name that begins with ``in``, a merge with
-``add`` or ``cat``, a nested model with ``net``, anything else is a Dense. A name that comes twice is
-a shared layer, and ``name:2`` names the result of its second call. The tests build the same models.
-The orders go to ``tests/golden/graphs_<release>.json``.
+A model is a list of ``(layer, [inputs])``: the name of an input begins with ``in``, that of a merge
+with ``add`` or ``cat``, that of a nested model with ``net``; anything else is a Dense. A name that
+comes twice is a shared layer, and ``name:2`` names the result of its second call. The tests build
+the same models. The orders go to ``tests/golden/graphs_<release>.json``.
 """
 
 import json
@@ -29,7 +29,7 @@ def build(steps, inputs, outputs, keras):
             layers[name] = make(name, keras)
         given = [known[source] for source in sources]
         calls[name] = calls.get(name, 0) + 1
-        label = name if calls[name] == 1 else "%s:%d" % (name, calls[name])
+        label = name if calls[name] == 1 else "{}:{}".format(name, calls[name])
         known[label] = layers[name](given[0] if len(given) == 1 else given)
     ins, outs = [known[name] for name in inputs], [known[name] for name in outputs]
     return keras.models.Model(ins, outs)
@@ -62,7 +62,7 @@ def main(release):
             "layers": [layer.name for layer in model.layers],
             "weights": ["/".join(path.split("/")[-2:]) for path in paths],
         }
-    with open(os.path.join(FOLDER, "graphs_%s.json" % release), "w") as file:
+    with open(os.path.join(FOLDER, "graphs_" + release + ".json"), "w") as file:
         json.dump(found, file, indent=1, sort_keys=True)
         file.write("\n")
 

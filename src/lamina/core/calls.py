@@ -35,12 +35,52 @@ def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return _eager(layer, args, kwargs, mask)
     dynamic = [leaf for leaf in leaves if _is_array(leaf)]
     static = tuple(None if _is_array(leaf) else leaf for leaf in leaves)
-    key = (structure, static, weights.structure[0])
-    program = layer._compiled_calls.get(key)
+    sizes = tuple([(leaf.shape, leaf.dtype) for leaf in dynamic])
+    key = (structure, static, sizes, weights.structure[0])
+    try:
+        program = layer._compiled_calls.get(key)
+    except TypeError:
+        raise _no_input(layer, static) from None
     if program is None:
-        layer._compiled_calls.clear() if len(layer._compiled_calls) > 32 else None
-        program = layer._compiled_calls[key] = Program(layer, structure, static)
-    return program(layer, dynamic)
+        program = Program(layer, structure, static)
+        _keep(layer, key, program)
+    try:
+        return program(layer, dynamic)
+    except Strays as found:
+        program = Program(layer, structure, static, found.variables)
+        _keep(layer, key, program)
+        return program(layer, dynamic)
+
+
+def _no_input(layer: Layer, static: tuple[Any, ...]) -> TypeError:
+    """The error for an argument that is neither an array nor an option."""
+    kinds = [type(leaf).__name__ for leaf in static if getattr(leaf, "__hash__", None) is None]
+    return TypeError(
+        f"{layer}: arguments of a call are arrays, or lists, tuples and dicts of them, and options "
+        f"such as training=True; got {' and '.join(kinds) or 'something else'}."
+    )
+
+
+def _keep(layer: Layer, key: Any, program: Program) -> None:
+    if len(layer._compiled_calls) >= MOST_PROGRAMS:
+        layer._compiled_calls.pop(next(iter(layer._compiled_calls)), None)
+    layer._compiled_calls[key] = program
+
+
+MOST_PROGRAMS = 256
+"""Compiled calls that a layer keeps; the oldest makes room."""
+
+
+class Strays(Exception):
+    """A traced call read variables that belong to no layer in it, such as those of K.variable.
+
+    Attributes:
+        variables: those that were read.
+    """
+
+    def __init__(self, variables: Sequence[Variable]) -> None:
+        super().__init__("variables of no layer were read")
+        self.variables = list(variables)
 
 
 def given_mask(args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
@@ -96,10 +136,18 @@ def _eager(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], mask: An
 class Program:
     """One compiled call: for a structure of arguments and values of those that are no arrays."""
 
-    def __init__(self, layer: Layer, structure: Any, static: tuple[Any, ...]) -> None:
+    def __init__(
+        self,
+        layer: Layer,
+        structure: Any,
+        static: tuple[Any, ...],
+        further: Sequence[Variable] = (),
+    ) -> None:
         self.structure = structure
         self.static = static
-        self.variables: list[Variable] = layer.weights
+        self.variables: list[Variable] = [*layer.weights, *further]
+        self.strays: list[Variable] = []
+        self._retried = bool(further)
         self.updated: list[int] = []
         self.faults: list[Any] = []
         self.owners: list[Any] = []
@@ -117,6 +165,7 @@ class Program:
             self._layer._computed, self.variables, values, args, kwargs, mask, key=key
         )
         record = outcome.call
+        self.strays = list(record.strays)
         self.updated = [i for i, v in enumerate(self.variables) if v in record.updated]
         self.faults = list(record.faults)
         self.owners = [owner for owner, _ in record.losses]
@@ -130,6 +179,8 @@ class Program:
         with readers:
             values = [variable._value for variable in self.variables]
             result = self._compiled(values, seed, dynamic)
+        if self.strays:
+            self._stray(layer)
         (outputs, found), updates, faults, losses = result
         if faults:
             pure.raise_faults(self.faults, [row for row, _ in faults], [v for _, v in faults])
@@ -140,6 +191,15 @@ class Program:
         if found is not None:
             keep_masks(layer, outputs, found)
         return outputs
+
+    def _stray(self, layer: Layer) -> None:
+        """Ask for a program that takes the values of all variables, not constants."""
+        if not self._retried:
+            raise Strays(self.strays)
+        raise ValueError(
+            f"{layer}: the weight {self.strays[0].path!r} is made anew each time that call runs. "
+            "Make layers and weights in __init__ or build, and keep them as attributes."
+        )
 
     def _publish(self, layer: Layer, losses: list[Any]) -> None:
         for part in layer.all_layers():

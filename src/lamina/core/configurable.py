@@ -10,7 +10,9 @@ import numpy as np
 
 from lamina import registry
 from lamina.core import dialects
-from lamina.typing import Config
+from lamina.typing import Config, LayerOptions
+
+OPTIONS = frozenset(LayerOptions.__annotations__)
 
 
 class Configurable(type):
@@ -27,6 +29,10 @@ class Configurable(type):
                 if misnamed is None:
                     raise
                 raise misnamed from None
+            own = dialects.parameters(cls)
+            further = [name for name in kwargs if name not in own and name not in OPTIONS]
+            if further:  # what a subclass hands on to the constructor of its base
+                vars(made)["_further_arguments"] = tuple(further)
             if isinstance(made, cls) and "inbound_nodes" not in vars(made):
                 raise TypeError(
                     f"{cls.__name__}.__init__ must call super().__init__(), with its **kwargs."
@@ -49,12 +55,16 @@ def arguments_of(thing: Any) -> Config:
     cls = type(thing)
     found: Config = {}
     missing = []
-    for name in dialects.parameters(cls):
-        if hasattr(thing, name):
-            found[name] = plain(getattr(thing, name))
-        else:
-            missing.append(name)
     overridden = cls.get_config is not base_get_config(cls)
+    for name in (*dialects.parameters(cls), *vars(thing).get("_further_arguments", ())):
+        if not hasattr(thing, name):
+            missing.append(name)
+            continue
+        try:
+            found[name] = plain(getattr(thing, name))
+        except TypeError:
+            if not overridden:
+                raise
     if missing and not overridden:
         raise NotImplementedError(
             f"{thing}: the argument {missing[0]!r} of {cls.__name__} is kept under no attribute of "

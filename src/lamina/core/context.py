@@ -28,6 +28,9 @@ class Call:
         metrics: ``(name, value)`` pairs that layers added with ``add_metric``.
         faults: checks of values that failed or not; see `Fault`.
         updated: variables that were assigned to.
+        strays: variables that were read and of which the call has no value: their own value is
+            a constant of the run.
+        unknown: a size that stands for all unknown ones, while shapes are inferred.
         drawn: whether `next_key` was asked for a key.
     """
 
@@ -40,7 +43,9 @@ class Call:
         "losses",
         "metrics",
         "parent",
+        "strays",
         "training",
+        "unknown",
         "updated",
         "values",
     )
@@ -58,6 +63,8 @@ class Call:
         self.metrics: list[tuple[str, Any]] = []
         self.faults: list[Fault] = []
         self.updated: dict[Variable, None] = {}
+        self.strays: dict[Variable, None] = {}
+        self.unknown: int | None = None
         self.parent: Call | None = None
         self._draws: dict[int, int] = {}
         self.drawn = False

@@ -13,8 +13,9 @@ from lamina.core.symbolic import SymbolicTensor, is_symbolic
 from lamina.core.variable import Variable
 from lamina.typing import Nested
 
-PROBES = (240, 360)
-"""Sizes that stand for unknown ones when a shape is inferred: divisible by most numbers."""
+PROBES = (1680, 3360)
+"""Sizes that stand for unknown ones when a shape is inferred: divisible by most numbers, and such
+as few models have. A layer that is built meanwhile gets ``None`` in their place."""
 
 
 class Function(_Free):
@@ -187,12 +188,14 @@ def _traced(
         for t in inputs
     ]
 
+    open_sizes = any(None in tensor.shape for tensor in inputs)
+
     def traced(arrays: list[Any]) -> Nested:
         pairs = zip(inputs, arrays, strict=True)
         table = {id(t): _sparse(array) if t.sparse else array for t, array in pairs}
         a, k = replace((args, kwargs), lambda t: table[id(t)])
         a, k = plain((a, k))
-        return pure.trial(function, a, k)
+        return pure.trial(function, a, k, size if open_sizes else None)
 
     return jax.eval_shape(traced, shapes)
 

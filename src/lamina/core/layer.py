@@ -16,26 +16,27 @@ from lamina.core import (
     context,
     dialects,
     dispatch,
+    faulty,
     masks,
     naming,
     policy,
     shapes,
     spec,
-    weights,
 )
+from lamina.core.added import Adds
+from lamina.core.building import Builds, first_of
 from lamina.core.configurable import Configurable, FromConfig
 from lamina.core.graph import Node
 from lamina.core.nodes import NodeOwner, mask_structure
 from lamina.core.symbolic import SymbolicTensor, is_symbolic
 from lamina.core.variable import Variable
-from lamina.core.weights import WeightOwner
-from lamina.typing import Config, LayerOptions, Nested
+from lamina.typing import Config, LayerOptions
 
 _OWN = ("name", "dtype", "trainable", "autocast")
 OPTIONS = tuple(name for name in LayerOptions.__annotations__ if name not in _OWN)
 
 
-class Layer(WeightOwner, NodeOwner, FromConfig, metaclass=Configurable):
+class Layer(Adds, Builds, NodeOwner, FromConfig, metaclass=Configurable):
     """Base of all layers.
 
     A subclass says in ``build`` which weights there are, in ``call`` what happens to arrays, and
@@ -98,7 +99,9 @@ class Layer(WeightOwner, NodeOwner, FromConfig, metaclass=Configurable):
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.built = False
         self._build_shape: Any = None
+        self._building = False
         self._call_losses: list[Any] = []
+        self._loss_functions: list[Callable[[], Any]] = []
         self._compiled_calls: dict[Any, Any] = {}
         self._initial_weights = options.get("weights")
         self.batch_input_shape = spec.stated_input_shape(self, options)
@@ -122,12 +125,6 @@ class Layer(WeightOwner, NodeOwner, FromConfig, metaclass=Configurable):
     def input_dtype_of_first(self) -> str:
         """Dtype of the input that this layer opens a `Sequential` with."""
         return self._input_dtype or self.dtype_policy.compute_dtype
-
-    @property
-    def losses(self) -> list[Any]:
-        """Scalars to add to the loss: weight penalties, and what the last call added."""
-        added = [loss for layer in self.all_layers() for loss in layer._call_losses]
-        return added + weights.regularization(self.trainable_weights)
 
     def build(self, input_shape: Any) -> None:
         """Create the weights for inputs of a shape; called once, before the first ``call``."""
@@ -165,32 +162,6 @@ class Layer(WeightOwner, NodeOwner, FromConfig, metaclass=Configurable):
         """Dtype of the output for symbolic inputs: that of the computations, unless overridden."""
         return self.compute_dtype
 
-    def add_loss(self, losses: Any, inputs: Any = None) -> None:
-        """Add scalars to the loss of the model; called from ``call``.
-
-        Args:
-            losses: a scalar, or a list of them.
-            inputs: accepted for code of Keras 2; not needed.
-        """
-        call = context.current()
-        for loss in losses if isinstance(losses, list | tuple) else [losses]:
-            if call is not None:
-                call.losses.append((self, loss))
-            else:
-                self._call_losses.append(loss)
-
-    def add_metric(self, value: Any, name: str | None = None, aggregation: Any = None) -> None:
-        """Report the mean of a scalar in the logs; called from ``call``."""
-        call = context.current()
-        if call is not None:
-            call.metrics.append((name or f"{self.name}_metric", value))
-
-    def add_update(self, updates: Any, inputs: Any = None) -> None:
-        """Do what ``(variable, new value)`` pairs of Keras 1 and 2 say."""
-        for update in updates if isinstance(updates, list) else [updates]:
-            if isinstance(update, tuple):
-                update[0].assign(update[1])
-
     def get_config(self) -> Config:
         """The constructor's arguments, as JSON can hold them."""
         config: Config = {"name": self.name, "trainable": self.trainable}
@@ -215,9 +186,12 @@ class Layer(WeightOwner, NodeOwner, FromConfig, metaclass=Configurable):
         try:
             args, kwargs = self._filled(record, args, kwargs, mask)
             outputs = self.call(*args, **kwargs)
+        except Exception as error:
+            faulty.explain(self, error, args)
+            raise
         finally:
             record.training = outer
-        mask = self._finished(args, kwargs, outputs, mask)
+        mask = self._finished(record, args, kwargs, outputs, mask)
         if mask is not None:
             calls.keep_masks(self, outputs, mask)
         return outputs
@@ -244,9 +218,12 @@ class Layer(WeightOwner, NodeOwner, FromConfig, metaclass=Configurable):
         try:
             args, kwargs = self._filled(record, args, kwargs, mask)
             outputs = self.call(*args, **kwargs)
+        except Exception as error:
+            faulty.explain(self, error, args)
+            raise
         finally:
             record.training = outer
-        return outputs, self._finished(args, kwargs, outputs, mask)
+        return outputs, self._finished(record, args, kwargs, outputs, mask)
 
     def _filled(
         self, record: context.Call, args: tuple[Any, ...], kwargs: dict[str, Any], mask: Any
@@ -268,11 +245,16 @@ class Layer(WeightOwner, NodeOwner, FromConfig, metaclass=Configurable):
         return args, kwargs
 
     def _finished(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any, mask: Any
+        self,
+        record: context.Call,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        outputs: Any,
+        mask: Any,
     ) -> Any:
         """The mask of outputs that were just computed; their penalty is added to the losses."""
-        if self.activity_regularizer is not None:
-            self._regularize(outputs)
+        if self.activity_regularizer is not None or self._loss_functions:
+            self._add_computed(outputs, record)
         if mask is None and not _makes_mask(type(self)):
             return None
         inputs = args[0] if args else next(iter(kwargs.values()), None)
@@ -284,47 +266,12 @@ class Layer(WeightOwner, NodeOwner, FromConfig, metaclass=Configurable):
             return None
         return self.compute_mask(inputs, mask)
 
-    def _regularize(self, outputs: Nested) -> None:
-        """Add the activity penalty, divided by the batch size."""
-        for output in shapes.flat(outputs):
-            penalty = self.activity_regularizer(output)
-            self.add_loss(penalty / max(output.shape[0], 1) if output.ndim else penalty)
-
-    def _prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Check the inputs against the input spec; build on first use."""
-        inputs = args[0] if args else next(iter(kwargs.values()), None)
-        if self.input_spec is not None:
-            spec.check(self, inputs)
-        if self.built:
-            return
-        with jax.ensure_compile_time_eval():
-            self._build_shape = shapes.shapes_of(inputs)
-            if not self._built_by_call():
-                self.build(self._build_shape)
-        self.built = True
-        if self.input_spec is not None:
-            spec.check(self, inputs)
-        if any(not layer.built for layer in self.sublayers()):
-            self._build_parts(args, kwargs)
-        if self._initial_weights is not None:
-            self.set_weights(self._initial_weights)
-            self._initial_weights = None
-
-    def _built_by_call(self) -> bool:
-        """Whether an abstract run of ``call`` is all the building there is."""
-        return False
-
-    def _build_parts(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Build the layers in this one by an abstract run of ``call``."""
-        args, kwargs = calls.symbolic_like((args, kwargs))
-        dispatch.infer(self.name, self._inferred, args, kwargs)
-
     def _inferred(self, *args: Any, **kwargs: Any) -> Any:
         return self._computed(args, kwargs, None)[0]
 
     def _record(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A call on symbolic tensors: outputs without values, and a node."""
-        inputs = args[0] if args else next(iter(kwargs.values()))
+        inputs = first_of(self, args, kwargs)
         self._prepare(args, kwargs)
         mask = mask_structure(inputs)
         if mask is not None and not _makes_mask(type(self)):
@@ -337,6 +284,8 @@ class Layer(WeightOwner, NodeOwner, FromConfig, metaclass=Configurable):
 
     def _output_spec(self, args: tuple[Any, ...], kwargs: dict[str, Any], inputs: Any) -> Any:
         """Symbolic outputs: by the layer's own rule of shapes, or inferred."""
+        if hasattr(self, "compute_output_spec"):
+            return self.compute_output_spec(*args, **kwargs)  # type: ignore[attr-defined]
         if _has_shape_rule(type(self)):
             promised = self.compute_output_shape(shapes.shapes_of(inputs))
             return shapes.tensors_of(promised, self.output_dtype(inputs), self.name)

@@ -83,15 +83,27 @@ def run(
     return Outcome(result, [call.values[variable] for variable in variables], call)
 
 
-def trial(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def trial(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    unknown: int | None = None,
+) -> Any:
     """Run a function whose results, losses and assignments count for nothing but their shapes.
 
     Random numbers may be drawn; nested in a run it keeps that run's values.
+
+    Args:
+        function: as for `run`.
+        args: its arguments.
+        kwargs: its keyword arguments.
+        unknown: the size that stands for all unknown ones.
     """
     outer = context.current()
     values = dict(outer.values) if outer is not None else {}
     training = outer.training if outer is not None else False
-    with Call(training, values, jax.random.key(0)):
+    with Call(training, values, jax.random.key(0)) as call:
+        call.unknown = unknown
         return function(*args, **kwargs)
 
 

@@ -85,11 +85,30 @@ def is_sparse(value: Any) -> bool:
 
 
 def as_array(value: Any) -> Any:
-    """Plain numbers and lists of numbers as an array; anything else as it is."""
-    if isinstance(value, list | tuple) and value and not hasattr(value, "_fields"):
-        leaf = value
+    """What stands for an array as one: lists of numbers, data frames, scipy's sparse matrices."""
+    if isinstance(value, jax.Array | np.ndarray | SymbolicTensor):
+        return value
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+        leaf: Any = value
         while isinstance(leaf, list | tuple) and leaf:
             leaf = leaf[0]
         if isinstance(leaf, int | float):
             return np.asarray(value)
+        return type(value)(as_array(part) for part in value)
+    if isinstance(value, dict):
+        return {key: as_array(part) for key, part in value.items()}
+    if hasattr(value, "tocoo"):
+        return _sparse(value)
+    if hasattr(value, "__array__") and not isinstance(value, np.generic):
+        return np.asarray(value)
     return value
+
+
+def _sparse(matrix: Any) -> Any:
+    """A matrix of scipy as one of JAX."""
+    from jax.experimental.sparse import BCOO
+
+    entries = matrix.tocoo()
+    indices = np.stack([entries.row, entries.col], axis=1).astype(np.int32)
+    values = jnp.asarray(np.asarray(entries.data))
+    return BCOO((values, jnp.asarray(indices)), shape=tuple(entries.shape))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import numpy as np
 
+from lamina.core.operators import Operators
 from lamina.ops.arithmetic import aligned
 from lamina.typing import Shape
 
@@ -23,7 +24,7 @@ class History(NamedTuple):
     tensor_index: int
 
 
-class SymbolicTensor:
+class SymbolicTensor(Operators):
     """Stand for a value that a graph will compute.
 
     Arithmetic and every function of `lamina.ops` and ``K`` take it and give another one.
@@ -80,8 +81,8 @@ class SymbolicTensor:
 
     def __array__(self, *_: Any, **__: Any) -> np.ndarray:
         raise TypeError(
-            f"{self!r} is symbolic: it has no values yet. NumPy cannot compute with it; use "
-            "functions of lamina.ops or lamina.backend, or a Lambda layer."
+            f"{self!r} is symbolic: it has no values yet. NumPy and jax.numpy cannot compute "
+            "with it; use functions of lamina.ops or lamina.backend, or a Lambda layer."
         )
 
     # No __jax_array__: an array of JAX on the left would call it instead of leaving us the work.
@@ -124,7 +125,13 @@ class SymbolicTensor:
         """State sizes that are not known, as TensorFlow did."""
         if len(shape) != len(self.shape):
             raise ValueError(f"{self!r}: set_shape got {tuple(shape)}, of another rank.")
-        self.shape = tuple(new if old is None else old for old, new in zip(self.shape, shape))  # noqa: B905
+        for axis, (old, new) in enumerate(zip(self.shape, shape, strict=True)):
+            if None not in (old, new) and old != new:
+                raise ValueError(
+                    f"{self!r}: set_shape got {tuple(shape)}, of another size on axis {axis}."
+                )
+        pairs = zip(self.shape, shape, strict=True)
+        self.shape = tuple(new if old is None else old for old, new in pairs)
 
     def __repr__(self) -> str:
         return f"<SymbolicTensor {self.name!r} shape={self.shape} dtype={self.dtype.name}>"
@@ -215,6 +222,14 @@ def _install() -> None:
 
 
 _install()
+
+
+def _refused(tensor: SymbolicTensor) -> Any:
+    return tensor.__array__()
+
+
+# Functions of jax.numpy take their arguments apart before they look at them.
+jax.tree_util.register_pytree_node(SymbolicTensor, _refused, lambda _, children: children)
 
 
 def is_symbolic(value: Any) -> bool:

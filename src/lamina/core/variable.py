@@ -12,12 +12,13 @@ from jax.core import Tracer
 
 from lamina import config
 from lamina.core import context
+from lamina.core.operators import Operators
 
 if TYPE_CHECKING:
     from lamina.typing import ArrayLike
 
 
-class Variable:
+class Variable(Operators):
     """Hold an array under a name; read it as an array, change it with `assign`.
 
     It may be passed to any function of ``jax.numpy``, ``jax.nn``, `lamina.ops` and ``K``, and
@@ -91,6 +92,7 @@ class Variable:
             found = call.values.get(self)
             if found is not None:
                 return found
+            call.strays[self] = None
         # A step must not overwrite memory that somebody outside holds.
         self.exposed = True
         return self._value
@@ -101,6 +103,8 @@ class Variable:
         Raises:
             ValueError: the shape differs.
         """
+        if isinstance(value, Variable):
+            value = value.value
         shape = np.shape(value)
         if shape != self.shape:
             raise ValueError(
@@ -123,12 +127,21 @@ class Variable:
         return self
 
     def assign_add(self, value: Any) -> Variable:
-        """Add to the value."""
-        return self.assign(self.value + jnp.asarray(value).astype(self.dtype))
+        """Add a scalar, or an array of the same shape."""
+        return self.assign(self.value + self._operand(value))
 
     def assign_sub(self, value: Any) -> Variable:
-        """Subtract from the value."""
-        return self.assign(self.value - jnp.asarray(value).astype(self.dtype))
+        """Subtract a scalar, or an array of the same shape."""
+        return self.assign(self.value - self._operand(value))
+
+    def _operand(self, value: Any) -> jax.Array:
+        shape = np.shape(value)
+        if shape not in ((), self.shape):
+            raise ValueError(
+                f"Variable {self.path!r} has shape {self.shape}, "
+                f"but the value to add to it has shape {shape}."
+            )
+        return jnp.asarray(value).astype(self.dtype)
 
     def numpy(self) -> np.ndarray:
         """A copy of the value as a NumPy array."""
@@ -185,6 +198,26 @@ class Variable:
     def __bool__(self) -> bool:
         return bool(self.value)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
+        twin = memo[id(self)] = object.__new__(Variable)
+        twin._take(self)
+        return twin
+
+    def __copy__(self) -> Variable:
+        return self.__deepcopy__({})
+
+    def __reduce__(self) -> Any:
+        options = (self.numpy(), self.path, self.trainable, self.regularizer, self.constraint)
+        return _restored, (self.name, self.dtype.name, *options)
+
+    def _take(self, other: Variable) -> None:
+        """Become like another variable; arrays do not change, so that both may hold one."""
+        self._value = other.value
+        for name in ("shape", "dtype", "name", "path", "trainable", "initializer"):
+            setattr(self, name, getattr(other, name))
+        self.regularizer, self.constraint = other.regularizer, other.constraint
+        self.sharding, self.exposed = other.sharding, True
+
     def __repr__(self) -> str:
         return f"<Variable {self.path!r} shape={self.shape} dtype={self.dtype.name}>"
 
@@ -195,6 +228,17 @@ def _as_array(value: ArrayLike | Any, dtype: Any) -> jax.Array:
     if dtype is None and jnp.issubdtype(host.dtype, jnp.floating):
         dtype = config.floatx()
     return jnp.array(host, dtype=dtype, copy=True)
+
+
+def _restored(
+    name: str, dtype: str, value: Any, path: str, trainable: bool, regularizer: Any, constraint: Any
+) -> Variable:
+    """A variable from what ``pickle`` kept."""
+    variable = Variable(
+        value, None, dtype, trainable, name, regularizer=regularizer, constraint=constraint
+    )
+    variable.path = path
+    return variable
 
 
 def _binary(name: str) -> Callable[[Variable, Any], Any]:

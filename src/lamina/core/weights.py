@@ -135,8 +135,8 @@ class WeightOwner:
         return self._gather(trainable=True)
 
     @trainable_weights.setter
-    def trainable_weights(self, variables: Iterable[Variable]) -> None:
-        self._trainable_weights = list(variables)
+    def trainable_weights(self, variables: Iterable[Any]) -> None:
+        self._trainable_weights = self._adopted(variables, trainable=True)
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
@@ -144,8 +144,35 @@ class WeightOwner:
         return self._gather(trainable=False)
 
     @non_trainable_weights.setter
-    def non_trainable_weights(self, variables: Iterable[Variable]) -> None:
-        self._non_trainable_weights = list(variables)
+    def non_trainable_weights(self, variables: Iterable[Any]) -> None:
+        self._non_trainable_weights = self._adopted(variables, trainable=False)
+
+    def _adopted(self, variables: Iterable[Any], trainable: bool) -> list[Variable]:
+        """Variables for what a layer of Keras 1 made itself: arrays become variables.
+
+        The attributes that hold such an array get the variable, so that ``call`` reads it.
+        """
+        found = []
+        for place, value in enumerate(variables):
+            if isinstance(value, Variable):
+                if "/" not in value.path:
+                    value.path = f"{self.name}/{value.name}"
+                found.append(value)
+                continue
+            names = [name for name, held in vars(self).items() if held is value]
+            if not hasattr(value, "shape"):
+                raise TypeError(
+                    f"{self}: weights must be variables or arrays, got {type(value).__name__} "
+                    f"{value!r}."
+                )
+            name = names[0] if names else f"weight_{place}"
+            variable = Variable(value, trainable=trainable, name=name)
+            variable.path = f"{self.name}/{name}"
+            for attribute in names:
+                setattr(self, attribute, variable)
+            found.append(variable)
+        structure[0] += 1
+        return found
 
     @property
     def weights(self) -> list[Variable]:
@@ -249,7 +276,16 @@ def _weight_options(owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
         order = "name"
     elif len(args) > 2 and isinstance(args[2], str) and not _is_dtype(args[2]):
         order = "keras 1"
-    options = dict(zip(_ORDERS[order], args, strict=False)) | kwargs
+    if len(args) > len(_ORDERS[order]):
+        raise TypeError(
+            f"{owner}: add_weight takes at most {len(_ORDERS[order])} arguments without a name "
+            f"({', '.join(_ORDERS[order])}), got {len(args)}."
+        )
+    options = dict(zip(_ORDERS[order], args, strict=False))
+    for name in kwargs:
+        if name in options:
+            raise TypeError(f"{owner}: add_weight: {name!r} is given twice.")
+    options |= kwargs
     known = {*_ORDERS["name"], "autocast", "aggregation", "synchronization", "use_resource"}
     known |= {"overwrite_with_gradient", "partitioner", "getter", "experimental_autocast"}
     for name in options:
@@ -272,7 +308,9 @@ def _is_dtype(value: str) -> bool:
 
 
 def _checked_shape(owner: Any, name: str, shape: Any) -> tuple[int, ...]:
-    sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    sizes: tuple[Any, ...] = (shape,)
+    if not isinstance(shape, int | np.integer | str) and shape is not None:
+        sizes = tuple(shape)
     for size in sizes:
         if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 0:
             raise ValueError(
