@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.extend.core import jaxprs_in_params
 
 from lamina.core.context import Fault
 
@@ -112,6 +111,9 @@ def batch_of(block: Batch, place: Any) -> Batch:
 
 def has_convolution(program: Any) -> bool:
     """Whether a jaxpr, or one inside of it, convolves."""
+    # Only models that are compiled pay for this import: it brings Pallas with it.
+    from jax.extend.core import jaxprs_in_params
+
     for equation in program.eqns:
         if equation.primitive.name == "conv_general_dilated":
             return True

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import pickle
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -101,7 +99,7 @@ def in_order(
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
-    except BrokenProcessPool as error:
+    except BrokenExecutor as error:
         raise RuntimeError(
             "The worker processes ended before their work was done. They import the main script "
             "anew: guard its start by if __name__ == '__main__', or set use_multiprocessing=False."
@@ -128,12 +126,15 @@ class RemoteItems:
     def __init__(self, workers: int) -> None:
         self._workers = workers
         self._sent: bytes | None = None
-        self._pool: ProcessPoolExecutor | None = None
+        self._pool: Executor | None = None
 
     def pool(self, items: Any) -> Executor:
         """A pool whose processes hold `items` as it is now; `fetch` reads from it."""
         payload = pickle.dumps(items)
         if self._pool is None or payload != self._sent:
+            import multiprocessing
+            from concurrent.futures import ProcessPoolExecutor
+
             self.close()
             self._sent = payload
             self._pool = ProcessPoolExecutor(
