@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         models,
         ops,
         optimizers,
+        random,
         regularizers,
         utils,
     )
@@ -40,7 +41,7 @@ _MODULES = {
     name: f"lamina.{name}"
     for name in (
         "activations backend callbacks config constraints datasets initializers layers losses "
-        "metrics models ops optimizers regularizers utils"
+        "metrics models ops optimizers random regularizers utils"
     ).split()
 } | {
     "model": "lamina.models",
