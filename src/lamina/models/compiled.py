@@ -38,9 +38,7 @@ class Compiled(Host):
 
     def _start_training_state(self) -> None:
         self._compilation: Compilation | None = None
-        self._collected: tuple[Variable, ...] | None = None
         self._steps: Steps | None = None
-        self._known_steps: Any = None
         self._target_names: Any = None
         self._warned_of_flags = False
         self._fitting = False
@@ -108,15 +106,17 @@ class Compiled(Host):
         half = self.compute_dtype == "float16" and compilation.auto_scale_loss
         if half and not isinstance(compilation.optimizer, LossScaleOptimizer):
             compilation.set_optimizer(LossScaleOptimizer(compilation.optimizer))
+        if self._all_built():
+            compilation.collected = self.trainable_weights
         self._compilation = compilation
         self._forget_steps()
         self._warned_of_flags = False
         self._seed, self._step = np.uint32(next_seed()), np.uint32(0)
         self._epochs_trained = 0
-        self._collected = tuple(self.trainable_weights) if self._all_built() else None
 
     def _forget_steps(self) -> None:
-        self._steps, self._known_steps, self._target_names = None, {}, None
+        self._steps = self._target_names = None
+        self._checked_compilation("compile").known_steps.clear()
 
     def _all_built(self) -> bool:
         return self.built and all(layer.built for layer in self.all_layers())
@@ -253,7 +253,7 @@ class Compiled(Host):
         layers, weights = list(self.all_layers()), self.weights
         key = (id(self.graph), *((id(layer), layer.trainable) for layer in layers))
         key = (*key, *map(id, weights))
-        known = self._known_steps.get(key)
+        known = compilation.known_steps.get(key)
         if known is not None:
             return known
         trainable = self._trained_variables()
@@ -264,10 +264,10 @@ class Compiled(Host):
         except Exception:
             compilation.bound = not fresh
             raise
-        if len(self._known_steps) >= MOST_STEPS:
-            self._known_steps.clear()
+        if len(compilation.known_steps) >= MOST_STEPS:
+            compilation.known_steps.clear()
         steps.kept = (self.graph, layers, weights)  # what the key names must not be collected
-        self._known_steps[key] = steps
+        compilation.known_steps[key] = steps
         return steps
 
     def _ready_optimizer(self, compilation: Compilation, trainable: list[Variable]) -> None:
@@ -281,20 +281,22 @@ class Compiled(Host):
 
     def _trained_variables(self) -> list[Variable]:
         """The variables that were trainable when the model was compiled."""
-        if self._collected is None:
-            self._collected = tuple(self.trainable_weights)
-        return list(self._collected)
+        compilation = self._checked_compilation("fit")
+        if compilation.collected is None:
+            compilation.collected = self.trainable_weights
+        return compilation.collected
 
     def _warn_of_flags(self, method: str) -> None:
         """Say that flags were changed after ``compile``, once."""
-        if self._collected is None or self._warned_of_flags or not self._all_built():
+        collected = self._checked_compilation(method).collected
+        if collected is None or self._warned_of_flags or not self._all_built():
             return
         now = self.trainable_weights
-        if list(map(id, now)) == list(map(id, self._collected)):
+        if list(map(id, now)) == list(map(id, collected)):
             return
         self._warned_of_flags = True
         warnings.warn(
-            f"{self}: {method}: {len(now)} weights are trainable now, but {len(self._collected)} "
+            f"{self}: {method}: {len(now)} weights are trainable now, but {len(collected)} "
             "were when the model was compiled, and it is these that are trained. If that is not "
             "what you want, call compile again after you set `trainable`.",
             UserWarning,

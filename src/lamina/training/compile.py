@@ -38,6 +38,10 @@ class Compilation:
         target_tensors: must be ``None``.
         auto_scale_loss: whether losses are scaled in half precision.
 
+    Attributes:
+        collected: the weights that were trainable when the model was compiled, once it is built.
+        known_steps: compiled steps, by the layers, weights and flags that they are for.
+
     Raises:
         ValueError: an unknown name, or a value that cannot be.
         TypeError: something that is no loss or metric.
@@ -84,6 +88,8 @@ class Compilation:
         for entry in outputs.leaves(metrics) + outputs.leaves(weighted_metrics):
             measures.check_metric(entry)
         self.bound = False
+        self.collected: list[Variable] | None = None
+        self.known_steps: dict[Any, Any] = {}
         self._output_names: list[str] = []
         self._losses: list[losses.Loss | None] = []
         self._weights: list[Any] = []

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 4 * 2**20
 """Size that a block of batches has at most, if it holds more than one."""
 
+FEWEST_BATCHES = 16
+"""Batches that a small block has room for, so that small data sets share a program."""
+
 
 class Resident:
     """The arrays of a source on the device.
@@ -46,7 +49,8 @@ class Resident:
         first = min(self.size, source.samples)
         self.example = jax.tree.map(lambda leaf: leaf[:first], self.data)
         bytes_of_one = sum(leaf.nbytes for leaf in jax.tree.leaves(self.example))
-        most = max(1, min(self.whole, BLOCK_BYTES // max(bytes_of_one, 1)))
+        wanted = max(self.whole, FEWEST_BATCHES)
+        most = max(1, min(wanted, BLOCK_BYTES // max(bytes_of_one, 1)))
         self.capacity = 1 << (most - 1).bit_length()
 
     def placed(self, order: np.ndarray | None) -> Any:
