@@ -12,6 +12,7 @@ from jax.core import Tracer
 
 from lamina import config
 from lamina.core import context
+from lamina.core.readers import readers
 from lamina.core.operators import Operators
 
 if TYPE_CHECKING:
@@ -94,8 +95,9 @@ class Variable(Operators):
                 return found
             call.strays[self] = None
         # A step must not overwrite memory that somebody outside holds.
-        self.exposed = True
-        return self._value
+        with readers.lock:
+            self.exposed = True
+            return self._value
 
     def assign(self, value: Any) -> Variable:
         """Replace the value, keeping shape and dtype.
@@ -122,8 +124,9 @@ class Variable(Operators):
                     f"Variable {self.path!r} was assigned within jax.jit or jax.grad by code that "
                     "lamina does not run; do it in a layer's call, or return the value instead."
                 )
-            self._value = new
-            self.exposed = True
+            with readers.lock:  # not between the two ends of another thread's step
+                self._value = new
+                self.exposed = True
         return self
 
     def assign_add(self, value: Any) -> Variable:
@@ -145,8 +148,10 @@ class Variable(Operators):
 
     def numpy(self) -> np.ndarray:
         """A copy of the value as a NumPy array."""
-        call = context.current()
-        return np.array(self.value if call is not None else self._value)
+        if context.current() is not None:
+            return np.array(self.value)
+        with readers:  # no step of another thread takes the memory meanwhile
+            return np.array(self._value)
 
     @property
     def ndim(self) -> int:

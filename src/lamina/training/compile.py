@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from lamina import losses, metrics, optimizers
 from lamina.core.variable import Variable
+from lamina.metrics.base import reset_all
 from lamina.training import measures, outputs
 from lamina.training.measures import Measure
 
@@ -312,8 +313,7 @@ class Compilation:
 
     def reset(self) -> None:
         """Set all trackers and metrics back to their start."""
-        for metric in self.metrics:
-            metric.reset_state()
+        reset_all(self.metrics)
 
     # --- what there is
 

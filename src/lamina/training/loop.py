@@ -67,22 +67,23 @@ def fit(
         model._fitting = True
         try:
             callbacks.on_train_begin({})
-            _all_epochs(runner, epochs, validation)
+            logs = _all_epochs(runner, epochs, validation)
             model._finish_training()
-            callbacks.on_train_end({})
+            callbacks.on_train_end(logs)
         finally:
             model._fitting = False
             _close_bars(callbacks)
     return callbacks.history
 
 
-def _all_epochs(runner: Epochs, epochs: range, validation: Validation) -> None:
-    """Run the epochs until they end, the data ends, or a callback stops them."""
+def _all_epochs(runner: Epochs, epochs: range, validation: Validation) -> dict[str, Any]:
+    """Run epochs until they end, the data ends, or a callback stops them; gives the last logs."""
     model, source, callbacks = runner.model, runner.source, runner.callbacks
     # A second fit goes on with new orders of the rows, and one that resumes with its own.
     later = max(model._epochs_trained - epochs.start, 0)
     if isinstance(source, StreamSource):
         later = 0
+    values: dict[str, Any] = {}
     for epoch in epochs:
         callbacks.on_epoch_begin(epoch, {})
         runner.interrupt.check()
@@ -97,6 +98,7 @@ def _all_epochs(runner: Epochs, epochs: range, validation: Validation) -> None:
         callbacks.on_epoch_end(epoch, values)
         if model.stop_training or (source.exhausted and epoch + 1 < epochs.stop):
             break
+    return values
 
 
 def _close_bars(callbacks: CallbackList) -> None:

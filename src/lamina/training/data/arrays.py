@@ -24,6 +24,9 @@ from lamina.typing import Nested
 RESIDENT_LIMIT: int | None = None
 """Bytes up to which data is kept whole; ``None`` for a quarter of the memory that is free."""
 
+ALWAYS_FITS = 2**20
+"""Bytes for which the free memory is not even looked up."""
+
 DEFAULT_BATCH_SIZE = 32
 
 
@@ -124,7 +127,9 @@ class ArraySource(Source):
             for _, leaf in named_leaves(self._data, "")
             if not isinstance(leaf, jax.Array | SparseRows)
         }
-        return not on_host or sum(on_host.values()) <= resident_limit()
+        wanted = sum(on_host.values())
+        # Asking how much memory there is takes longer than a small batch.
+        return (RESIDENT_LIMIT is None and wanted <= ALWAYS_FITS) or wanted <= resident_limit()
 
     def _converted(self, data: Data) -> Data:
         x, y, weights = (
