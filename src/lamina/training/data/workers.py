@@ -47,10 +47,14 @@ class Prefetcher(Generic[Item]):
 
     def _put(self, item: Item) -> bool:
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or len(self._ready) < self._limit)
+            if len(self._ready) >= self._limit:
+                # Until half is taken: waking up for each item would cost more than many items do.
+                half = self._limit // 2
+                self._changed.wait_for(lambda: self._closed or len(self._ready) <= half)
             if not self._closed:
                 self._ready.append(item)
-                self._changed.notify_all()
+                if len(self._ready) == 1:
+                    self._changed.notify_all()
             return not self._closed
 
     def __iter__(self) -> Iterator[Item]:
@@ -58,10 +62,12 @@ class Prefetcher(Generic[Item]):
 
     def __next__(self) -> Item:
         with self._changed:
-            self._changed.wait_for(lambda: self._ready or self._ended or self._closed)
+            if not self._ready:
+                self._changed.wait_for(lambda: self._ready or self._ended or self._closed)
             if self._ready and not self._closed:
                 item = self._ready.popleft()
-                self._changed.notify_all()
+                if len(self._ready) == self._limit // 2:
+                    self._changed.notify_all()
                 return item
             error, self._error = self._error, None
         self._thread.join(_PATIENCE)
