@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 import jax
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import config
-from lamina.core import context, naming, policy, pure
+from lamina.core import context, jit, naming, policy, pure
 from lamina.core.variable import Variable
 from lamina.metrics import arrays
 
@@ -69,6 +70,7 @@ class Metric:
         self._variables: list[Variable] = []
         self._first: dict[Variable, np.ndarray] = {}
         self._rests: dict[Variable, Variable] = {}
+        self._from_zero = True
 
     # --- variables
 
@@ -135,7 +137,8 @@ class Metric:
         )
         variable.path = f"{self.name}/{variable.name}"
         self._variables.append(variable)
-        self._first[variable] = np.array(variable._value)
+        self._first[variable] = first = np.array(variable._value)
+        self._from_zero = self._from_zero and not np.any(first)
         return variable
 
     @property
@@ -295,6 +298,27 @@ class Metric:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name!r}>"
+
+
+def reset_all(metrics: Iterable[Metric]) -> None:
+    """Set metrics back to their start; all sums that begin at 0 by one compiled call."""
+    sums: list[Variable] = []
+    for metric in metrics:
+        plain = type(metric).reset_state is Metric.reset_state and metric._from_zero
+        if plain and context.current() is None and next(_metrics_in(metric), None) is None:
+            sums += metric._variables
+        else:
+            metric.reset_state()
+    values = _zeros(tuple((variable.shape, variable.dtype) for variable in sums))()
+    for variable, value in zip(sums, values, strict=True):
+        variable._value = value
+        variable.exposed = False
+
+
+@cache
+def _zeros(kinds: tuple[tuple[Any, Any], ...]) -> Callable[[], list[Array]]:
+    """A compiled function that gives new arrays of these shapes and dtypes."""
+    return jit.compile(lambda: [jnp.zeros(shape, dtype) for shape, dtype in kinds])
 
 
 def _first_value(initializer: Any, shape: tuple[int, ...], dtype: Any) -> Any:

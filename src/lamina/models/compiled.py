@@ -41,6 +41,7 @@ class Compiled(Host):
         self._steps: Steps | None = None
         self._target_names: Any = None
         self._warned_of_flags = False
+        self._flags_seen = -1
         self._fitting = False
         self._seed: Any = np.uint32(0)
         self._step: Any = np.uint32(0)
@@ -110,7 +111,7 @@ class Compiled(Host):
             compilation.collected = self.trainable_weights
         self._compilation = compilation
         self._forget_steps()
-        self._warned_of_flags = False
+        self._warned_of_flags, self._flags_seen = False, -1
         self._seed, self._step = np.uint32(next_seed()), np.uint32(0)
         self._epochs_trained = 0
 
@@ -289,10 +290,13 @@ class Compiled(Host):
     def _warn_of_flags(self, method: str) -> None:
         """Say that flags were changed after ``compile``, once."""
         collected = self._checked_compilation(method).collected
-        if collected is None or self._warned_of_flags or not self._all_built():
+        if self._warned_of_flags or self._flags_seen == structure[0]:
+            return
+        if collected is None or not self._all_built():
             return
         now = self.trainable_weights
         if list(map(id, now)) == list(map(id, collected)):
+            self._flags_seen = structure[0]
             return
         self._warned_of_flags = True
         warnings.warn(
