@@ -315,12 +315,10 @@ class Compiled(Host):
             found[:] = [pure.trial(self._computed, ((x,), {}, None), {})[0]]
             return shapes.flat(found[0])
 
-        flat = jax.eval_shape(outputs, batch[0])
+        flat = outputs(batch[0]) if self.run_eagerly else jax.eval_shape(outputs, batch[0])
         if self.graph is None:
-            named = isinstance(found[0], dict)
-            self.output_names = (
-                list(found[0]) if named else [f"output_{i + 1}" for i in range(len(flat))]
-            )
+            numbered = [f"output_{i + 1}" for i in range(len(flat))]
+            self.output_names = list(found[0]) if isinstance(found[0], dict) else numbered
         self._target_names = None
         compilation, names = self._checked_compilation("fit"), self._names_of_targets()
         compilation.bind(names, compilation.flatten_targets(batch[1], names), flat)

@@ -156,6 +156,7 @@ class Compilation:
             for entry in entries:
                 metric, name = measures.metric_of(entry, self._losses[place], *pairs[place])
                 self._check_unshared(metric, place)
+                measures.build(metric, *pairs[place])
                 if weighted and prefix + name in plain:
                     name = f"weighted_{name}"
                 key = _free(prefix + name, taken)

@@ -103,6 +103,16 @@ def _named_metric(name: str, loss: losses.Loss | None, y_true: Any, y_pred: Any)
     return metrics.MeanMetricWrapper(function, name=name, **options)
 
 
+def build(metric: Any, y_true: Any, y_pred: Any) -> None:
+    """Let a metric make the variables whose shapes depend on the data's, before a step runs."""
+    if y_true is None or getattr(metric, "built", True):
+        return
+    true, pred = tuple(y_true.shape), tuple(y_pred.shape)
+    pred = (*pred, 1) if len(pred) == 1 else pred
+    true = (*true, 1) if len(true) + 1 == len(pred) and pred[-1] == 1 else true
+    metric.build(true, pred)
+
+
 def columns(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     """Targets and outputs with a last axis to reduce: vectors become columns."""
     y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)

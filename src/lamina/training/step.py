@@ -218,7 +218,7 @@ class Steps:
     # ---- state ----------------------------------------------------------------------------
 
     def prepare(self, batch: Batch) -> None:
-        """Trace the objective once, abstractly: what layers report, and whether they convolve."""
+        """Run the objective once, abstractly: what layers report, and whether they convolve."""
         values = [variable._value for variable in self.variables]
         held = [variable._value for variable in self.held_variables]
         reports: list[str] = []
@@ -228,12 +228,16 @@ class Steps:
             reports[:] = _names(outcome.call.metrics)
             return outcome.result[0]
 
-        program = jax.make_jaxpr(forward)(values, batch)
+        if self.compilation.run_eagerly:
+            forward(values, batch)
+        else:
+            program = jax.make_jaxpr(forward)(values, batch)
+            # XLA runs convolutions inside of a loop 20 to 30 times slower on a CPU.
+            on_cpu = jax.default_backend() == "cpu"
+            self.loops = not (on_cpu and has_convolution(program.jaxpr))
         self.compilation.add_reports(reports, self.held)
         own = [v for v in self.compilation.metric_variables if v not in set(self.held_variables)]
         self.metrics = [*own, *self.held_variables]
-        # XLA runs convolutions inside of a loop 20 to 30 times slower on a CPU.
-        self.loops = not (jax.default_backend() == "cpu" and has_convolution(program.jaxpr))
 
     def collect(self) -> State:
         """The state as it is now; arrays that somebody else holds are copied, for donation."""
