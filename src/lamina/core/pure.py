@@ -73,7 +73,8 @@ def run(
     if outer is not None and isinstance(outer.values, _Reads):
         table = _Reads(table, outer.values.notes)
     with Call(training, table, key) as call:
-        result = function(*args, **kwargs)
+        # A variable in the result means its value of this run, which nobody could read later.
+        result = _settled(function(*args, **kwargs))
     stray = [variable for variable in call.updated if variable not in set(variables)]
     if stray:
         raise ValueError(
@@ -81,6 +82,17 @@ def run(
             "its layers: make it an attribute of a layer, or create it with add_weight."
         )
     return Outcome(result, [call.values[variable] for variable in variables], call)
+
+
+def _settled(result: Any) -> Any:
+    """A result with the values of the run in the place of variables."""
+    if isinstance(result, Variable):
+        return result.value
+    if type(result) is dict:
+        return {key: _settled(part) for key, part in result.items()}
+    if type(result) in (list, tuple):
+        return type(result)(_settled(part) for part in result)
+    return result
 
 
 def trial(

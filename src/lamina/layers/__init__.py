@@ -23,7 +23,6 @@ from lamina.layers.global_pooling import (
     GlobalMaxPooling3D,
 )
 from lamina.layers.input import Input, InputLayer
-from lamina.layers.keras1 import Convolution2D, Convolution3D
 from lamina.layers.merge import (
     Add,
     Average,
@@ -42,6 +41,9 @@ from lamina.layers.merge import (
     multiply,
     subtract,
 )
+
+# After the module of the same name, which it hides: Keras 1 had a function there.
+from lamina.layers.keras1 import Convolution2D, Convolution3D, merge  # isort: skip
 from lamina.layers.noise import AlphaDropout, GaussianDropout, GaussianNoise
 from lamina.layers.normalization import BatchNormalization
 from lamina.layers.padding import (
@@ -162,6 +164,7 @@ __all__ = [
     "concatenate",
     "dot",
     "maximum",
+    "merge",
     "minimum",
     "multiply",
     "subtract",
