@@ -9,7 +9,7 @@ import plain
 from timing import Row, compare, rounds, timed
 
 SIZES = (8, 16, 16, 16, 16, 16, 16, 3)
-CALLS = 300
+CALLS = 100
 
 
 def measure() -> list[Row]:
@@ -37,5 +37,5 @@ def measure() -> list[Row]:
         "model": repeated(lambda: model(array)),
         "compiled": repeated(lambda: forward(weights, array)),
     }
-    taken = rounds(contenders, count=25)
+    taken = rounds(contenders, count=80)
     return [compare("model(x) / a compiled function", "us", taken["model"], taken["compiled"])]

@@ -10,7 +10,7 @@ import plain
 from timing import Row, Run, compare, rounds, timed
 
 SIZES = (20, 32, 3)
-ROWS, BATCH, EPOCHS = 8192, 32, 10
+ROWS, BATCH, EPOCHS = 8192, 32, 4
 STEPS = ROWS // BATCH * EPOCHS
 
 
@@ -38,11 +38,11 @@ def lamina(x: np.ndarray, y: np.ndarray) -> Run:
 def measure() -> list[Row]:
     x, y = plain.data(ROWS, SIZES[0], SIZES[-1])
     ours = lamina(x, y)
-    taken = rounds({"lamina": ours, "scan": scan(x, y)}, count=15)
+    taken = rounds({"lamina": ours, "scan": scan(x, y)}, count=60)
     rows = [compare("fit / a hand-written scan", "us", taken["lamina"], taken["scan"], 1.5)]
     keras = environments.keras_worker("keras_mlp.py")
     if keras is not None:
         with keras:
-            taken = rounds({"lamina": ours, "keras": keras.run}, count=7, warm=1)
+            taken = rounds({"lamina": ours, "keras": keras.run}, count=12, warm=1)
         rows.append(compare("fit / Keras 3 on JAX", "us", taken["lamina"], taken["keras"], 0.2))
     return rows
