@@ -30,7 +30,7 @@ class Builds(WeightOwner):
 
     def _prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Check the inputs against the input spec; build on first use."""
-        inputs = first_of(self, args, kwargs)
+        inputs = args[0] if args else first_of(self, args, kwargs)
         if self.input_spec is not None:
             spec.check(self, inputs)
         if self.built:

@@ -26,6 +26,8 @@ def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     Under a trace of the user's own (``jax.jit``, ``jax.grad``) the layer runs in that trace.
     """
     args = tuple(shapes.as_array(part) for part in args)
+    if args and isinstance(args[0], str | bytes | set):
+        raise _no_input(layer, args[0])
     mask = given_mask(args, kwargs)
     leaves, structure = jax.tree.flatten((args, kwargs, mask))
     if any(isinstance(leaf, Tracer) for leaf in leaves):
@@ -37,27 +39,27 @@ def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     static = tuple(None if _is_array(leaf) else leaf for leaf in leaves)
     sizes = tuple([(leaf.shape, leaf.dtype) for leaf in dynamic])
     key = (structure, static, sizes, weights.structure[0])
-    try:
-        program = layer._compiled_calls.get(key)
-    except TypeError:
-        raise _no_input(layer, static) from None
+    program = layer._compiled_calls.get(key)
+    origin = None if mask is None else masks.origin(shapes.listed(args[0]))
     if program is None:
+        if origin is not None and not layer.supports_masking:
+            # Outside of the trace, where it is known who made the mask.
+            layer.compute_mask(args[0], mask)
         program = Program(layer, structure, static)
         _keep(layer, key, program)
     try:
-        return program(layer, dynamic)
+        return program(layer, dynamic, origin)
     except Strays as found:
         program = Program(layer, structure, static, found.variables)
         _keep(layer, key, program)
-        return program(layer, dynamic)
+        return program(layer, dynamic, origin)
 
 
-def _no_input(layer: Layer, static: tuple[Any, ...]) -> TypeError:
-    """The error for an argument that is neither an array nor an option."""
-    kinds = [type(leaf).__name__ for leaf in static if getattr(leaf, "__hash__", None) is None]
+def _no_input(layer: Layer, value: Any) -> TypeError:
+    """The error for an input that is no array."""
     return TypeError(
-        f"{layer}: arguments of a call are arrays, or lists, tuples and dicts of them, and options "
-        f"such as training=True; got {' and '.join(kinds) or 'something else'}."
+        f"{layer}: the input of a call is an array, or a list, tuple or dict of arrays; got "
+        f"{type(value).__name__} {value!r}."
     )
 
 
@@ -99,12 +101,12 @@ def _is_array(value: Any) -> bool:
     return isinstance(value, jax.Array | np.ndarray | np.generic)
 
 
-def keep_masks(layer: Layer, outputs: Nested, found: Any) -> None:
+def keep_masks(layer: Layer, outputs: Nested, found: Any, origin: str | None = None) -> None:
     """Let the masks of outputs travel with them."""
     if found is not None:
         for output, mask in zip(shapes.listed(outputs), shapes.listed(found), strict=False):
             if mask is not None:
-                masks.remember(output, mask, layer.name)
+                masks.remember(output, mask, origin or layer.name)
 
 
 def _traced(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], mask: Any) -> Any:
@@ -174,7 +176,7 @@ class Program:
         losses = [loss for _, loss in record.losses]
         return outcome.result, [outcome.values[i] for i in self.updated], faults, losses
 
-    def __call__(self, layer: Layer, dynamic: list[Any]) -> Any:
+    def __call__(self, layer: Layer, dynamic: list[Any], origin: str | None) -> Any:
         seed = np.uint32(next_seed() if self.draws else 0)
         with readers:
             values = [variable._value for variable in self.variables]
@@ -189,7 +191,7 @@ class Program:
         if losses or layer._call_losses:
             self._publish(layer, losses)
         if found is not None:
-            keep_masks(layer, outputs, found)
+            keep_masks(layer, outputs, found, origin)
         return outputs
 
     def _stray(self, layer: Layer) -> None:

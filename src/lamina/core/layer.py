@@ -26,6 +26,7 @@ from lamina.core import (
 from lamina.core.added import Adds
 from lamina.core.building import Builds, first_of
 from lamina.core.configurable import Configurable, FromConfig
+from lamina.core.copying import Copies
 from lamina.core.graph import Node
 from lamina.core.nodes import NodeOwner, mask_structure
 from lamina.core.symbolic import SymbolicTensor, is_symbolic
@@ -36,7 +37,7 @@ _OWN = ("name", "dtype", "trainable", "autocast")
 OPTIONS = tuple(name for name in LayerOptions.__annotations__ if name not in _OWN)
 
 
-class Layer(Adds, Builds, NodeOwner, FromConfig, metaclass=Configurable):
+class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable):
     """Base of all layers.
 
     A subclass says in ``build`` which weights there are, in ``call`` what happens to arrays, and
@@ -179,8 +180,10 @@ class Layer(Adds, Builds, NodeOwner, FromConfig, metaclass=Configurable):
         if record is None:
             return calls.call(self, args, kwargs)
         # Within a run `call` is reached from here, so that the way down is short.
-        if self.input_spec is not None or not self.built:
+        if not self.built:
             self._prepare(args, kwargs)
+        elif self.input_spec is not None:
+            spec.check(self, args[0] if args else first_of(self, args, kwargs))
         mask = calls.given_mask(args, kwargs) if kwargs or masks.table else None
         outer = record.training
         try:
@@ -289,7 +292,13 @@ class Layer(Adds, Builds, NodeOwner, FromConfig, metaclass=Configurable):
         if _has_shape_rule(type(self)):
             promised = self.compute_output_shape(shapes.shapes_of(inputs))
             return shapes.tensors_of(promised, self.output_dtype(inputs), self.name)
-        return dispatch.infer(self.name, self._inferred, args, kwargs)
+        mask = mask_structure(inputs)
+        if mask is None or "mask" in kwargs:
+            return dispatch.infer(self.name, self._inferred, args, kwargs)
+        return dispatch.infer(self.name, self._inferred_masked, (args, kwargs, mask), {})
+
+    def _inferred_masked(self, args: tuple[Any, ...], kwargs: dict[str, Any], mask: Any) -> Any:
+        return self._computed(args, kwargs, mask)[0]
 
     def report(self, row: Any, value: Any, explain: Callable[[int, float], str]) -> None:
         """Say that a check of values failed at a row, or did not (-1).
@@ -339,6 +348,4 @@ def _origin(inputs: Any, mask: Any) -> str:
     for one in shapes.listed(mask):
         if isinstance(one, SymbolicTensor):
             return getattr(one, "origin", None) or one.name
-    for value in shapes.listed(inputs):
-        return masks.origin(value)
-    return "an earlier layer"
+    return masks.origin(shapes.listed(inputs), shapes.listed(mask)) or "an earlier layer"

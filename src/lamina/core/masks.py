@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 table: dict[int, tuple[weakref.ref[Any], Any, str]] = {}
 """For the identity of an array: the array, its mask, and the name of the layer that made it."""
 
 
-def remember(array: Any, mask: Any, origin: str) -> None:
+_origins: dict[int, tuple[weakref.ref[Any], str]] = {}
+"""For the identity of a mask: the mask, and the name of the layer that made it."""
+
+
+def remember(array: Any, mask: Any, layer: str) -> None:
     """Keep a mask for an array.
 
     Args:
         array: array or tracer.
         mask: its mask.
-        origin: name of the layer that made the mask.
+        layer: name of the layer that gave it; that of an earlier one stays if the mask is known.
     """
-    key = id(array)
-
-    def forget(_: Any) -> None:
-        table.pop(key, None)
-
-    table[key] = (weakref.ref(array, forget), mask, origin)
+    name = _origin_of(mask) or layer
+    key, other = id(array), id(mask)
+    table[key] = (weakref.ref(array, lambda _: table.pop(key, None)), mask, name)
+    _origins[other] = (weakref.ref(mask, lambda _: _origins.pop(other, None)), name)
 
 
 def recall(array: Any) -> Any:
@@ -33,7 +36,15 @@ def recall(array: Any) -> Any:
     return found[1] if found is not None and found[0]() is array else None
 
 
-def origin(array: Any) -> str:
-    """Name of the layer that made the mask of an array."""
-    found = table.get(id(array))
-    return found[2] if found is not None else "an earlier layer"
+def _origin_of(mask: Any) -> str | None:
+    found = _origins.get(id(mask))
+    return found[1] if found is not None and found[0]() is mask else None
+
+
+def origin(arrays: Sequence[Any], found: Sequence[Any] = ()) -> str | None:
+    """Name of the layer that made the masks of arrays, or the given masks, if it is known."""
+    for array in arrays:
+        entry = table.get(id(array))
+        if entry is not None and entry[0]() is array:
+            return entry[2]
+    return next((name for name in map(_origin_of, found) if name is not None), None)

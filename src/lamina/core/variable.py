@@ -12,8 +12,8 @@ from jax.core import Tracer
 
 from lamina import config
 from lamina.core import context
-from lamina.core.readers import readers
 from lamina.core.operators import Operators
+from lamina.core.readers import readers
 
 if TYPE_CHECKING:
     from lamina.typing import ArrayLike

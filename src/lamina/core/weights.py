@@ -81,7 +81,7 @@ class WeightOwner:
         """The layers that this one holds in its attributes, in lists and dicts too."""
         found: dict[int, Layer] = {}
         for name, value in vars(self).items():
-            if name not in _NOT_PARTS:
+            if isinstance(value, _PARTS) and name not in _NOT_PARTS:
                 _collect(value, found)
         return list(found.values())
 

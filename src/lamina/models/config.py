@@ -93,24 +93,126 @@ def _marked(place: Callable[[SymbolicTensor], list[Any]]) -> Callable[[SymbolicT
 def model_from_graph(
     cls: Any, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None
 ) -> Any:
-    """Make a model from the config that `graph_config` gives, or Keras 1 and 2."""
-    layers: dict[str, Layer] = {}
-    waiting: list[tuple[str, Any]] = []
-    offsets: dict[str, int] = {}
-    for entry in config["layers"]:
-        layer = registry.deserialize("layer", entry, custom_objects)
-        name = entry.get("name", layer.name)
-        layers[name] = layer
-        offsets[name] = 0
-        waiting.extend((name, call) for call in entry.get("inbound_nodes", []))
-    _replay(layers, waiting)
+    """Make a model from the config that `graph_config` gives, or Keras 1, 2 and 3.
 
-    def tensor(place: Any) -> SymbolicTensor:
-        return _output(layers, place)
-
-    inputs = _restored(config["input_layers"], tensor)
-    outputs = _restored(config["output_layers"], tensor)
+    Raises:
+        ValueError: the config names a layer that it does not describe, or its calls wait for each
+            other in a circle.
+    """
+    found = _Reader(config["layers"], custom_objects)
+    found.replay()
+    inputs = _restored(config["input_layers"], found.output)
+    outputs = _restored(config["output_layers"], found.output)
     return cls(inputs, outputs, name=config.get("name"))
+
+
+class _Reader:
+    """The layers of a config, and their calls on each other.
+
+    Args:
+        entries: the layers' configs, with their calls.
+        custom_objects: names of the caller's.
+    """
+
+    def __init__(self, entries: Any, custom_objects: Mapping[str, Any] | None) -> None:
+        self.layers: dict[str, Layer] = {}
+        self.waiting: dict[str, list[Any]] = {}
+        for entry in entries:
+            layer = registry.deserialize("layer", entry, custom_objects)
+            name = entry.get("name", layer.name)
+            self.layers[name] = layer
+            self.waiting[name] = list(entry.get("inbound_nodes", []))
+        self.first = {name: self._first(name) for name in self.layers}
+
+    def _first(self, name: str) -> int:
+        """Number of the first call of a layer: Keras 2 counts from 1 for models in models."""
+        if not hasattr(self.layers[name], "_input_structure"):
+            return 0
+        calls = [call for waiting in self.waiting.values() for call in waiting]
+        used = [place[1] for call in calls for place in _places_in(call) if place[0] == name]
+        return int(bool(used) and max(used) >= max(len(self.waiting[name]), 1))
+
+    def output(self, place: Any) -> SymbolicTensor:
+        """The tensor at ``(layer, number of the call, place in its outputs)``."""
+        name, number, index = place[:3]
+        nodes = self._known(name).inbound_nodes
+        number -= self.first[name]
+        if not 0 <= number < len(nodes) or not 0 <= index < len(nodes[number].output_tensors):
+            raise ValueError(f"The config names output {place!r}, but there is no such call.")
+        return nodes[number].output_tensors[index]
+
+    def _known(self, name: str) -> Layer:
+        if name not in self.layers:
+            raise ValueError(f"The config names a layer {name!r} that it does not describe.")
+        return self.layers[name]
+
+    def _ready(self, call: Any) -> bool:
+        for name, number, *_ in _places_in(call):
+            if len(self._known(name).inbound_nodes) <= number - self.first[name]:
+                return False
+        return True
+
+    def replay(self) -> None:
+        """Call the layers again, each call as soon as its inputs are there."""
+        waiting = {name: calls for name, calls in self.waiting.items() if calls}
+        while waiting:
+            moved = False
+            for name in list(waiting):
+                calls = waiting[name]
+                while calls and self._ready(calls[0]):
+                    self._call(self.layers[name], calls.pop(0))
+                    moved = True
+                if not calls:
+                    del waiting[name]
+            if not moved:
+                names = ", ".join(sorted(waiting))
+                raise ValueError(f"The config's layers wait for each other in a circle: {names}.")
+
+    def _call(self, layer: Layer, call: Any) -> None:
+        if isinstance(call, Mapping):
+            layer(*self._filled(call["args"]), **self._filled(call["kwargs"]))
+            return
+        inputs = [self.output(place) for place in call]
+        kwargs = self._filled(call[0][3]) if len(call[0]) > 3 else {}
+        layer(inputs[0] if len(inputs) == 1 else inputs, **kwargs)
+
+    def _filled(self, value: Any) -> Any:
+        """Arguments with tensors in the place of places."""
+        if isinstance(value, Mapping):
+            place = _marked_place(value)
+            if place is not None:
+                return self.output(place)
+            return {key: self._filled(part) for key, part in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(self._filled(part) for part in value)
+        return value
+
+
+def _marked_place(value: Mapping[str, Any]) -> Any:
+    """The place that stands for a tensor among arguments, in lamina's form or in Keras 3's."""
+    if set(value) == {"tensor"}:
+        return value["tensor"]
+    if value.get("class_name") == "__keras_tensor__":
+        return value["config"]["keras_history"]
+    return None
+
+
+def _places_in(call: Any) -> Iterator[Any]:
+    """All places that a call takes tensors from."""
+    if isinstance(call, Mapping):
+        place = _marked_place(call)
+        if place is not None:
+            yield place
+            return
+        for part in call.values():
+            yield from _places_in(part)
+    elif isinstance(call, list | tuple):
+        if len(call) in (3, 4) and isinstance(call[0], str) and isinstance(call[1], int):
+            yield call
+            yield from _places_in(call[3:])
+            return
+        for part in call:
+            yield from _places_in(part)
 
 
 def _restored(places: Any, tensor: Callable[[Any], SymbolicTensor]) -> Any:
@@ -120,76 +222,6 @@ def _restored(places: Any, tensor: Callable[[Any], SymbolicTensor]) -> Any:
         return tensor(places)
     found = [tensor(place) for place in places]
     return found[0] if len(found) == 1 else found
-
-
-def _output(layers: dict[str, Layer], place: Any) -> SymbolicTensor:
-    name, node, index = place[:3]
-    if name not in layers:
-        raise ValueError(f"The config names a layer {name!r} that it does not describe.")
-    return layers[name].inbound_nodes[node].output_tensors[index]
-
-
-def _replay(layers: dict[str, Layer], waiting: list[tuple[str, Any]]) -> None:
-    """Call the layers again, each call as soon as its inputs are there."""
-    while waiting:
-        left = []
-        for name, call in waiting:
-            if (waiting_first := next((n for n, _ in left if n == name), None)) or not _ready(
-                layers, call
-            ):
-                del waiting_first
-                left.append((name, call))
-                continue
-            _apply(layers, layers[name], call)
-        if len(left) == len(waiting):
-            names = ", ".join(sorted({name for name, _ in left}))
-            raise ValueError(f"The config's layers wait for each other in a circle: {names}.")
-        waiting = left
-
-
-def _ready(layers: dict[str, Layer], call: Any) -> bool:
-    for place in _all_places(call):
-        layer = layers.get(place[0])
-        if layer is None:
-            raise ValueError(f"The config names a layer {place[0]!r} that it does not describe.")
-        if len(layer.inbound_nodes) <= place[1]:
-            return False
-    return True
-
-
-def _all_places(call: Any) -> Iterator[Any]:
-    if isinstance(call, Mapping):
-        if set(call) == {"tensor"}:
-            yield call["tensor"]
-            return
-        for part in call.values():
-            yield from _all_places(part)
-    elif isinstance(call, list | tuple):
-        if len(call) in (3, 4) and isinstance(call[0], str) and isinstance(call[1], int):
-            yield call
-            if len(call) == 4:
-                yield from _all_places(call[3])
-            return
-        for part in call:
-            yield from _all_places(part)
-
-
-def _apply(layers: dict[str, Layer], layer: Layer, call: Any) -> None:
-    def fill(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            if set(value) == {"tensor"}:
-                return _output(layers, value["tensor"])
-            return {key: fill(part) for key, part in value.items()}
-        if isinstance(value, list | tuple):
-            return type(value)(fill(part) for part in value)
-        return value
-
-    if isinstance(call, Mapping):
-        layer(*fill(call["args"]), **fill(call["kwargs"]))
-        return
-    inputs = [_output(layers, place) for place in call]
-    kwargs = fill(call[0][3]) if len(call[0]) > 3 else {}
-    layer(inputs[0] if len(inputs) == 1 else inputs, **kwargs)
 
 
 def model_from_config(config: Config, custom_objects: Mapping[str, Any] | None = None) -> Any:
@@ -208,18 +240,3 @@ def model_from_json(text: str, custom_objects: Mapping[str, Any] | None = None) 
     except ValueError as error:
         raise ValueError(f"model_from_json: the text is not JSON ({error}).") from None
     return model_from_config(config, custom_objects)
-
-
-def clone_model(model: Any, input_tensors: Any = None) -> Any:
-    """A model of the same layers, with new weights.
-
-    Args:
-        model: a model with a graph.
-        input_tensors: symbolic tensors to build it on, instead of new inputs.
-    """
-    copy = type(model).from_config(model.get_config())
-    if input_tensors is None:
-        return copy
-    given = input_tensors if isinstance(input_tensors, list | tuple) else [input_tensors]
-    outputs = copy(given[0] if len(given) == 1 else list(given))
-    return type(model)(input_tensors, outputs)

@@ -10,7 +10,6 @@ import numpy as np
 
 from lamina import registry
 from lamina.core import shapes
-from lamina.core.graph import tensors
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.variable import Variable
 from lamina.typing import Nested
@@ -34,6 +33,24 @@ def checked_tensors(owner: str, argument: str, structure: Nested) -> list[Symbol
     return found
 
 
+def check_shape(model: Any, shape: Any) -> None:
+    """Raise a ``ValueError`` unless a value is a shape, or lists or dicts of shapes."""
+    parts = list(shape.values()) if isinstance(shape, dict) else shape
+    good = isinstance(parts, list | tuple) and len(parts) > 0
+    if not good or not (shapes.is_shape(parts) or all(map(shapes.is_shape, parts))):
+        raise ValueError(
+            f"{model}: build needs the shape of the input, with the batch axis, such as "
+            f"(None, 28, 28, 1), got {shape!r}."
+        )
+
+
+def unwrapped(structure: Nested) -> Nested:
+    """A list of one tensor as that tensor, as Keras 2 takes it."""
+    if isinstance(structure, list | tuple) and len(structure) == 1:
+        return structure[0] if isinstance(structure[0], SymbolicTensor) else structure
+    return structure
+
+
 def check_names(owner: str, layers: Sequence[Any]) -> None:
     """Raise a ``ValueError`` if two layers have one name."""
     seen: dict[str, Any] = {}
@@ -44,8 +61,10 @@ def check_names(owner: str, layers: Sequence[Any]) -> None:
             )
 
 
-def names_of(symbolic: Sequence[SymbolicTensor]) -> list[str]:
-    """A name for each input or output: that of the layer that made it, unique in the list."""
+def names_of(symbolic: Sequence[SymbolicTensor], structure: Nested = None) -> list[str]:
+    """A name for each input or output: its key in a dict, or that of the layer that made it."""
+    if isinstance(structure, dict) and len(structure) == len(symbolic):
+        return list(map(str, structure))
     names: list[str] = []
     for tensor in symbolic:
         base = getattr(tensor.op, "name", None) or tensor.name
@@ -81,14 +100,16 @@ def aligned(
 
 def _by_place(model: Any, data: Nested, names: list[str]) -> list[Any]:
     if isinstance(data, dict):
-        for name in names:
-            if name not in data:
+        keys = _keys(model, names)
+        found = [next((word for word in keys[name] if word in data), None) for name in names]
+        for name, key in zip(names, found, strict=True):
+            if key is None:
                 raise ValueError(
                     f"{model}: no data for input {name!r}; the dict has "
                     f"{', '.join(map(repr, data)) or 'nothing'}."
                     f"{registry.did_you_mean(name, list(map(str, data)))}"
                 )
-        return [data[name] for name in names]
+        return [data[key] for key in found]
     values = shapes.flat(data) if isinstance(data, list | tuple) else [data]
     if data is None or len(values) != len(names):
         given = 0 if data is None else len(values)
@@ -97,6 +118,16 @@ def _by_place(model: Any, data: Nested, names: list[str]) -> list[Any]:
             + (" Pass them as a list or as a dict by name." if len(names) > 1 else "")
         )
     return values
+
+
+def _keys(model: Any, names: list[str]) -> dict[str, list[str]]:
+    """For each input, the words under which a dict may hold its data."""
+    keys = {name: [name] for name in names}
+    if isinstance(model._input_structure, dict):
+        for key, name in zip(model._input_structure, model.input_names, strict=False):
+            if name in keys:
+                keys[name].append(key)
+    return keys
 
 
 def _plain(value: Any) -> Any:
@@ -146,8 +177,3 @@ def _rank_hint(shape: tuple[int, ...], wanted: Any) -> str:
             return " A single sample needs a batch axis in front: x[None]."
         return " If the channels are missing, add an axis: x[..., None]."
     return ""
-
-
-def first_tensors(structure: Nested) -> list[SymbolicTensor]:
-    """All symbolic tensors of a structure, in order."""
-    return list(tensors(structure))

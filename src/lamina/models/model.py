@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lamina import registry
-from lamina.core import context, dispatch, masks, shapes
+from lamina.core import context, dispatch, masks, pure, shapes
 from lamina.core.graph import Graph, tensors
 from lamina.core.layer import Layer
 from lamina.core.symbolic import SymbolicTensor, is_symbolic
@@ -70,12 +70,13 @@ class Model(BatchMethods, Trainer, Layer):
         repeated = {tensor.name for tensor in ins if sum(tensor is t for t in ins) > 1}
         if repeated:
             raise ValueError(f"{self}: input {min(repeated)!r} is listed more than once.")
+        inputs, outputs = functional.unwrapped(inputs), functional.unwrapped(outputs)
         graph = Graph(ins, [*outs, *self._symbolic_losses], self.name)
         functional.check_names(self.name, graph.layers_only())
         self.graph = graph
         self._input_structure, self._output_structure = inputs, outputs
         self.input_names = functional.names_of(ins)
-        self.output_names = functional.names_of(outs)
+        self.output_names = functional.names_of(outs, outputs)
         self.built = True
 
     @property
@@ -134,6 +135,8 @@ class Model(BatchMethods, Trainer, Layer):
             ValueError: there is none of that name or index.
         """
         layers = self.layers
+        if (index is None) == (name is None):
+            raise ValueError(f"{self}: get_layer takes either a name or an index.")
         if index is not None:
             if not -len(layers) <= index < len(layers):
                 raise ValueError(f"{self} has {len(layers)} layers; index {index} is none of them.")
@@ -186,11 +189,18 @@ class Model(BatchMethods, Trainer, Layer):
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The masks of the outputs: those that the layers inside make."""
+        if context.current() is None:
+            return pure.trial(self._computed, ((inputs,), {}, mask), {})[1]
         return self._computed((inputs,), {}, mask)[1]
 
     def build(self, input_shape: Any = None) -> None:
-        """Create all weights for inputs of a shape, batch axis included."""
-        if self.graph is None and input_shape is not None:
+        """Create all weights for inputs of a shape, batch axis included.
+
+        Raises:
+            ValueError: the shape is missing or no shape.
+        """
+        if self.graph is None:
+            functional.check_shape(self, input_shape)
             inputs = shapes.symbolic_inputs(input_shape, self.compute_dtype)
             dispatch.infer(self.name, self._inferred, (inputs,), {})
         self.built = True
@@ -248,6 +258,11 @@ class Model(BatchMethods, Trainer, Layer):
 
             return model_from_graph(cls, config, custom_objects)
         return cls(**config)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        from lamina.models.copying import deep_copy
+
+        return deep_copy(self, memo)
 
     def to_json(self, **options: Any) -> str:
         """The config as JSON text.

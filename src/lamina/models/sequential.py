@@ -10,6 +10,7 @@ from lamina.core.graph import tensors
 from lamina.core.layer import Layer
 from lamina.core.symbolic import SymbolicTensor
 from lamina.layers.input import Input, InputLayer
+from lamina.models import functional
 from lamina.models.model import Model
 from lamina.typing import Config
 
@@ -42,6 +43,8 @@ class Sequential(Model):
         self._stack: list[Layer] = []
         self._tensors: list[Any] = []
         self._entry: InputLayer | None = None
+        if layers is not None and not isinstance(layers, Iterable):
+            raise TypeError(f"{self}: layers must be a list of layers, got {layers!r}.")
         for layer in layers or ():
             self.add(layer)
 
@@ -63,25 +66,36 @@ class Sequential(Model):
             TypeError: it is no layer.
             ValueError: its name is taken, it has several outputs, or an input comes late.
         """
-        if isinstance(layer, SymbolicTensor) and isinstance(layer.op, InputLayer):
-            layer = layer.op
-        if not isinstance(layer, Layer):
-            hint = " Did you forget the parentheses?" if isinstance(layer, type) else ""
-            raise TypeError(f"{self}: add takes a layer, got {layer!r}.{hint}")
+        layer = self._checked(layer)
         if isinstance(layer, InputLayer):
             self._enter(layer)
             return
+        entered = self._stack or self._entry is not None
+        try:
+            if not entered:
+                self._enter_from(layer)
+            if self._tensors:
+                self._tensors.append(self._extended(layer, self._tensors[-1]))
+        except Exception:
+            if not entered:
+                self._entry, self._tensors = None, []
+            raise
+        self._stack.append(layer)
+        self._forget_graph()
+
+    def _checked(self, layer: Any) -> Layer:
+        """What may be added: a layer whose name is free, or that of an `Input`."""
+        if isinstance(layer, SymbolicTensor) and isinstance(layer.op, InputLayer):
+            return layer.op
+        if not isinstance(layer, Layer):
+            hint = " Did you forget the parentheses?" if isinstance(layer, type) else ""
+            raise TypeError(f"{self}: add takes a layer, got {layer!r}.{hint}")
         if any(other.name == layer.name for other in self._stack):
             raise ValueError(
                 f"{self}: a layer named {layer.name!r} is in the model already; all names must be "
                 "unique."
             )
-        if not self._stack and self._entry is None:
-            self._enter_from(layer)
-        if self._tensors:
-            self._tensors.append(self._extended(layer, self._tensors[-1]))
-        self._stack.append(layer)
-        self._forget_graph()
+        return layer
 
     def _extended(self, layer: Layer, tensor: Any) -> SymbolicTensor:
         output = layer(tensor)
@@ -106,7 +120,7 @@ class Sequential(Model):
             shape, dtype = layer.inputs[0].shape, layer.inputs[0].dtype
         if shape is not None:
             stated = dtype or layer.input_dtype_of_first
-            entry = Input(batch_shape=shape, dtype=stated, name=f"{layer.name}_input")
+            entry = Input(batch_shape=shape, dtype=stated, name=_entry_name(layer))
             self._enter(entry.op)
 
     def pop(self) -> Layer | None:
@@ -121,7 +135,7 @@ class Sequential(Model):
         if self._tensors:
             gone = self._tensors.pop()
             layer.inbound_nodes[:] = [n for n in layer.inbound_nodes if n is not gone.node]
-        if not self._stack and self._entry is not None and self._entry.name.startswith(layer.name):
+        if not self._stack and self._entry is not None and self._entry.name == _entry_name(layer):
             self._entry, self._tensors = None, []
         self._forget_graph()
         return layer
@@ -133,22 +147,26 @@ class Sequential(Model):
 
     def build(self, input_shape: Any = None) -> None:
         """Build all layers for inputs of a shape, batch axis included."""
-        if self.graph is None and input_shape is not None:
+        if self.graph is None:
             if not self._stack:
                 raise ValueError(f"{self}: a model without layers cannot be built; add some.")
-            shape = (None, *tuple(input_shape)[1:])
+            functional.check_shape(self, input_shape)
             first = self._stack[0]
+            shape = (None, *tuple(input_shape)[1:])
             dtype = first.input_dtype_of_first
-            entry = Input(batch_shape=shape, dtype=dtype, name=f"{first.name}_input")
-            self._entry, self._tensors = entry.op, [entry]
-            try:
-                for layer in self._stack:
-                    self._tensors.append(self._extended(layer, self._tensors[-1]))
-            except Exception:
-                self._entry, self._tensors = None, []
-                raise
-            self._forget_graph()
+            self._replay(Input(batch_shape=shape, dtype=dtype, name=_entry_name(first)))
         self.built = True
+
+    def _replay(self, entry: SymbolicTensor) -> None:
+        """Call the layers one after another on an input."""
+        self._entry, self._tensors = entry.op, [entry]
+        try:
+            for layer in self._stack:
+                self._tensors.append(self._extended(layer, self._tensors[-1]))
+        except Exception:
+            self._entry, self._tensors = None, []
+            raise
+        self._forget_graph()
 
     def _built_by_call(self) -> bool:
         return False
@@ -182,3 +200,8 @@ class Sequential(Model):
     def predict_proba(self, x: Any, batch_size: int = 32, verbose: Any = 0) -> Any:
         """The same as ``predict``."""
         return self.predict(x, batch_size=batch_size, verbose=verbose)
+
+
+def _entry_name(layer: Layer) -> str:
+    """Name of the input that opens a model with a layer."""
+    return f"{layer.name}_input"

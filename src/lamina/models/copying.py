@@ -1,0 +1,140 @@
+"""Copies of models: the graph called again, on other inputs and with other layers."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lamina.core import dispatch
+from lamina.core.dispatch import Function, MaskOf
+from lamina.core.graph import Graph, replace, tensors
+from lamina.core.layer import Layer
+from lamina.core.symbolic import SymbolicTensor
+from lamina.layers.input import Input, InputLayer
+
+GRAPH = ("graph", "_input_structure", "_output_structure", "_symbolic_losses", "_tensors", "_entry")
+"""Attributes of a model that a copy makes anew by calling its layers."""
+
+
+def replayed(
+    graph: Graph, inputs: Sequence[SymbolicTensor], change: Callable[[Layer], Layer]
+) -> dict[int, SymbolicTensor]:
+    """Call the layers of a graph again.
+
+    Args:
+        graph: the graph.
+        inputs: tensors in the place of the graph's inputs.
+        change: gives the layer that is called in the place of one.
+
+    Returns:
+        For the identity of each tensor of the graph, the new tensor.
+    """
+    table = {id(old): new for old, new in zip(graph.inputs, inputs, strict=True)}
+    changed: dict[int, Layer] = {}
+
+    def changed_layer(layer: Layer) -> Layer:
+        if id(layer) not in changed:
+            changed[id(layer)] = change(layer)
+        return changed[id(layer)]
+
+    for node in graph.nodes:
+        args, kwargs = replace((node.args, node.kwargs), lambda tensor: table[id(tensor)])
+        operation = node.operation
+        if isinstance(operation, MaskOf):
+            outputs = args[0].mask
+        elif isinstance(operation, Function):
+            outputs = dispatch.dispatch(operation.function, *args, **kwargs)
+        elif isinstance(operation, InputLayer):  # a wrapped array
+            outputs = changed_layer(operation).output
+        else:
+            outputs = changed_layer(operation)(*args, **kwargs)
+        table.update(zip(map(id, node.output_tensors), tensors(outputs), strict=True))
+    return table
+
+
+def new_input(tensor: SymbolicTensor, name: str | None = None) -> SymbolicTensor:
+    """An `Input` of the same shape, dtype and name."""
+    known = isinstance(tensor.op, InputLayer)
+    return Input(
+        batch_shape=tensor.shape,
+        dtype=tensor.dtype,
+        sparse=tensor.sparse,
+        tensor=tensor.value,
+        name=name or (tensor.op.name if known else None),
+    )
+
+
+def same_layer(layer: Layer) -> Layer:
+    """A layer with the same config and new weights."""
+    return type(layer).from_config(layer.get_config())
+
+
+def clone_model(
+    model: Any, input_tensors: Any = None, clone_function: Callable[[Layer], Any] | None = None
+) -> Any:
+    """Make a model of the same layers, with new weights.
+
+    Args:
+        model: a model with a graph, or a `Sequential`.
+        input_tensors: symbolic tensors to build it on, instead of new inputs.
+        clone_function: gives the layer in the place of each layer; by default one of its class
+            with its config.
+
+    Raises:
+        ValueError: the model is a subclass with a ``call`` of its own, or the number of tensors
+            is not that of the inputs.
+    """
+    change = clone_function or same_layer
+    if hasattr(model, "add"):
+        return _cloned_stack(model, input_tensors, change)
+    if model.graph is None:
+        raise ValueError(
+            f"{model}: clone_model needs a graph; a subclass is copied by "
+            f"{type(model).__name__}.from_config(model.get_config())."
+        )
+    given = list(tensors(input_tensors)) or [new_input(tensor) for tensor in model.inputs]
+    if len(given) != len(model.inputs):
+        raise ValueError(
+            f"{model}: clone_model got {len(given)} input tensors for {len(model.inputs)} inputs."
+        )
+    table = replayed(model.graph, given, change)
+    inputs, outputs = (
+        replace(structure, lambda tensor: table[id(tensor)])
+        for structure in (model._input_structure, model._output_structure)
+    )
+    clone = type(model)(inputs, outputs, name=model.name)
+    if model._symbolic_losses:
+        clone.add_loss([table[id(tensor)] for tensor in model._symbolic_losses])
+    return clone
+
+
+def _cloned_stack(model: Any, input_tensors: Any, change: Callable[[Layer], Any]) -> Any:
+    layers = [change(layer) for layer in model.layers]
+    first = list(tensors(input_tensors))
+    if not first and model._entry is not None:
+        first = [new_input(model._entry.output)]
+    return type(model)([*first, *layers], name=model.name)
+
+
+def deep_copy(model: Any, memo: dict[int, Any]) -> Any:
+    """A model with copies of all layers and weights; it is not compiled."""
+    twin = object.__new__(type(model))
+    memo[id(model)] = twin
+    twin._reset_graph()
+    twin._start_training_state()
+    known = {*vars(twin), *GRAPH, "inbound_nodes", "outbound_nodes", "_compiled_calls"}
+    rest = {name: value for name, value in vars(model).items() if name not in known}
+    vars(twin).update(inbound_nodes=[], outbound_nodes=[], _compiled_calls={})
+    vars(twin).update(copy.deepcopy(rest, memo))
+    if hasattr(model, "_stack"):
+        twin._tensors, twin._entry = [], None
+        if model._entry is not None:
+            twin._replay(new_input(model._entry.output, model._entry.name))
+    elif model.graph is not None:
+        given = [new_input(tensor) for tensor in model.inputs]
+        table = replayed(model.graph, given, lambda layer: copy.deepcopy(layer, memo))
+        twin._symbolic_losses = [table[id(tensor)] for tensor in model._symbolic_losses]
+        structures = (model._input_structure, model._output_structure)
+        twin._set_graph(*(replace(s, lambda tensor: table[id(tensor)]) for s in structures))
+    return twin

@@ -1,0 +1,197 @@
+"""Configs, JSON, clones, copies and pickles give the same model again."""
+
+import copy
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from lamina.layers import Add, Dense, Embedding, Input, Lambda, Layer
+from lamina.models import Model, Sequential, clone_model, model_from_config, model_from_json
+
+
+def branching():
+    """Shared layers, a nested model called twice, two inputs and outputs."""
+    a, b = Input(shape=(3,), name="a"), Input(shape=(3,), name="b")
+    inner_in = Input(shape=(4,), name="inner_in")
+    inner = Model(inner_in, Dense(4, name="deep")(inner_in), name="inner")
+    shared = Dense(4, name="shared", activation="tanh")
+    left, right = shared(a), shared(b)
+    again = inner(inner(left))
+    total = Add(name="total")([again, right])
+    stack = Sequential([Dense(2, input_shape=(4,), name="s1"), Dense(4, name="s2")], name="stack")
+    return Model([a, b], [stack(total), right], name="branching")
+
+
+def data():
+    rng = np.random.default_rng(3)
+    return [rng.normal(size=(5, 3)).astype("f") for _ in range(2)]
+
+
+WAYS = {
+    "json": lambda m: model_from_json(m.to_json()),
+    "config": lambda m: model_from_config(json.loads(m.to_json())),
+    "from_config": lambda m: type(m).from_config(m.get_config()),
+    "clone": clone_model,
+    "deepcopy": copy.deepcopy,
+    "copy": lambda m: pickle.loads(pickle.dumps(m)),
+}
+
+
+@pytest.mark.parametrize("way", list(WAYS))
+def test_a_branching_model_comes_back(way):
+    model = branching()
+    again = WAYS[way](model)
+    assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
+    assert [w.path for w in again.weights] == [w.path for w in model.weights]
+    assert (again.input_names, again.name) == (["a", "b"], "branching")
+    assert len(again.get_layer("inner").inbound_nodes) == 2
+    again.set_weights(model.get_weights())
+    for one, other in zip(again(data()), model(data()), strict=True):
+        np.testing.assert_array_equal(one, other)
+    again.get_layer("shared").kernel.assign_add(1.0)
+    assert np.abs(again(data())[1] - model(data())[1]).max() > 0
+    assert again.to_json() == model.to_json()
+
+
+@pytest.mark.parametrize("way", list(WAYS))
+def test_a_sequential_comes_back(way, x):
+    model = Sequential([Dense(4, input_shape=(3,)), Dense(2, use_bias=False)], name="m")
+    again = WAYS[way](model)
+    again.set_weights(model.get_weights())
+    np.testing.assert_array_equal(again(x), model(x))
+    assert (again.name, again.input_shape) == ("m", (None, 3))
+    again.pop()
+    again.add(Dense(7))
+    assert again(x).shape == (4, 7)
+    assert model(x).shape == (4, 2)
+
+
+@pytest.mark.parametrize("way", list(WAYS))
+def test_a_model_without_a_shape_comes_back(way):
+    again = WAYS[way](Sequential([Dense(4), Dense(2)]))
+    assert not again.built
+    assert len(again.layers) == 2
+
+
+def test_structures_of_inputs_and_outputs_come_back(x):
+    a, b = Input(shape=(3,), name="a"), Input(shape=(3,), name="b")
+    model = Model({"p": a, "q": b}, {"sum": Add()([a, b]), "same": a})
+    again = model_from_json(model.to_json())
+    outputs = again({"p": x, "q": 2 * x})
+    np.testing.assert_allclose(outputs["sum"], 3 * x, rtol=1e-6)
+    np.testing.assert_array_equal(outputs["same"], x)
+
+
+def test_symbolic_arguments_by_keyword_come_back(x):
+    class Weighted(Layer):
+        def call(self, inputs, scale=None, power=1):
+            return inputs**power * scale
+
+    a, b = Input(shape=(3,), name="a"), Input(shape=(3,), name="b")
+    model = Model([a, b], Weighted()(a, scale=b, power=2))
+    again = model_from_json(model.to_json(), custom_objects={"Weighted": Weighted})
+    np.testing.assert_allclose(again([x, 2 * x]), x**2 * 2 * x, rtol=1e-5)
+
+
+def test_clones_on_other_inputs_and_of_other_layers(x):
+    model = branching()
+    p, q = Input(shape=(3,), name="p"), Input(shape=(3,), name="q")
+    assert clone_model(model, [p, q]).input_names == ["p", "q"]
+
+    def wider(layer):
+        config = layer.get_config()
+        if isinstance(layer, Dense):
+            config["use_bias"] = False
+        return type(layer).from_config(config)
+
+    assert len(clone_model(model, clone_function=wider).get_layer("shared").weights) == 1
+    with pytest.raises(ValueError, match="got 1 input tensors for 2 inputs"):
+        clone_model(model, p)
+
+
+def test_clones_of_graphs_with_functions_and_masks():
+    words = Input(shape=(4,), dtype="int32")
+    hidden = Embedding(6, 3, mask_zero=True)(words)
+    model = Model(words, Dense(2)(hidden * 2.0 + 1.0))
+    again = copy.deepcopy(model)
+    rows = np.array([[1, 2, 0, 0]])
+    np.testing.assert_array_equal(again(rows), model(rows))
+
+
+def test_copies_of_a_compiled_model_are_not_compiled(x):
+    model = Sequential([Dense(1, input_shape=(3,))])
+    model.compile("sgd", "mse")
+    model.fit(x, np.ones((4, 1)), verbose=0)
+    again = copy.deepcopy(model)
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+    with pytest.raises(RuntimeError, match="compile"):
+        again.fit(x, np.ones((4, 1)), verbose=0)
+
+
+def test_copies_of_subclasses(x):
+    class Net(Model):
+        def __init__(self):
+            super().__init__()
+            self.parts = [Dense(4), Dense(2)]
+
+        def call(self, inputs):  # type: ignore[override]
+            return self.parts[1](self.parts[0](inputs))
+
+    model = Net()
+    model(x)
+    again = copy.deepcopy(model)
+    np.testing.assert_array_equal(again(x), model(x))
+    again.parts[0].kernel.assign_add(1.0)
+    assert np.abs(again(x) - model(x)).max() > 0
+    with pytest.raises(ValueError, match="clone_model needs a graph"):
+        clone_model(model)
+
+
+def test_copies_of_a_layer_were_called_on_nothing(x):
+    layer = Dense(2, name="d")
+    layer(Input(shape=(3,)))
+    again = copy.deepcopy(layer)
+    assert again.inbound_nodes == []
+    np.testing.assert_array_equal(again(x), layer(x))
+    again.weights[1].assign_add(1.0)
+    assert np.abs(again(x) - layer(x)).max() > 0
+
+
+WRONG = [
+    ("{", "the text is not JSON"),
+    ('{"class_name": "Densee", "config": {"units": 2}}', "Did you mean 'Dense'"),
+    ('{"config": {}}', "needs a 'class_name'"),
+    (
+        '{"class_name": "Model", "config": {"layers": [], "input_layers": [["a", 0, 0]],'
+        ' "output_layers": [["a", 0, 0]]}}',
+        "names a layer 'a' that it does not describe",
+    ),
+    (
+        '{"class_name": "Model", "config": {"layers": [{"class_name": "Dense", "name": "d",'
+        ' "config": {"units": 2, "name": "d"}, "inbound_nodes": [[["d", 0, 0, {}]]]}],'
+        ' "input_layers": [["d", 0, 0]], "output_layers": [["d", 0, 0]]}}',
+        "wait for each other in a circle: d",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG)
+def test_wrong_configs(text, message):
+    with pytest.raises(ValueError, match=message):
+        model_from_json(text)
+
+
+def test_what_has_no_config_says_so():
+    a = Input(shape=(3,))
+    with pytest.raises(NotImplementedError, match="'mul' was applied to a symbolic tensor"):
+        Model(a, a * 2).to_json()
+    with pytest.raises((TypeError, ValueError, NotImplementedError)):
+        pickle.dumps(Sequential([Lambda(lambda v: v, input_shape=(3,)), _Odd(object())]))
+
+
+class _Odd(Layer):
+    def __init__(self, thing, **kwargs):
+        super().__init__(**kwargs)
+        self.thing = thing
