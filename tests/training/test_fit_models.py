@@ -144,6 +144,38 @@ class Priced(Layer):
         return inputs
 
 
+def test_variables_in_losses_and_metrics_are_live() -> None:
+    """The weight of a term that a callback raises, and the learning rate as a metric."""
+    factor = lamina.backend.variable(1.0)
+    model = linear()
+    optimizer = optimizers.SGD(0.01)
+
+    def scaled(y_true: Any, y_pred: Any) -> Any:
+        return factor * jnp.mean((y_true - y_pred) ** 2, axis=-1)
+
+    def rate(y_true: Any, y_pred: Any) -> Any:
+        return optimizer.lr
+
+    def size(y_true: Any, y_pred: Any) -> Any:
+        return jnp.sum(model.layers[0].kernel.value ** 2)
+
+    model.compile(optimizer, scaled, metrics=[rate, size])
+    first = model.evaluate(X, Y, verbose=0)
+    assert first[2] == pytest.approx(np.sum(model.get_weights()[0] ** 2), rel=1e-5)
+    lamina.backend.set_value(factor, 3.0)
+    optimizer.lr = 0.0
+    second = model.evaluate(X, Y, verbose=0)
+    assert second[:2] == pytest.approx([3 * first[0], 0.0], rel=1e-5)
+    assert first[1] == pytest.approx(0.01)
+    history = model.fit(X, Y, 4, 1, 0).history
+    assert history["loss"] == pytest.approx([second[0]], rel=1e-5)
+    lamina.backend.set_value(factor, 2.0)
+    optimizer.lr = 0.02
+    history = model.fit(X, Y, ROWS, 1, 0).history
+    assert history["loss"] == pytest.approx([2 * first[0]], rel=1e-5)
+    assert history["rate"] == pytest.approx([0.02])
+
+
 def test_losses_and_metrics_that_layers_add() -> None:
     lamina.utils.set_random_seed(3)
     model = Sequential([Input((FEATURES,)), Priced(), Dense(1, activity_regularizer="l2")])
@@ -390,7 +422,7 @@ def test_a_bad_value_is_named_by_all_methods(fault, words, shared) -> None:
     with pytest.raises(ValueError, match=message.replace("13", "1")):
         model.train_on_batch(x[12:16], y[12:16])
     assert same(model.get_weights(), before)
-    assert np.isfinite(model.fit(*words, 4, 1, 0).history["loss"]).all()
+    assert np.isfinite(model.fit(*words, batch_size=4, epochs=1, verbose=0).history["loss"]).all()
     assert not same(model.get_weights(), before)
 
 

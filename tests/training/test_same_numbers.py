@@ -56,7 +56,14 @@ def trained(data: Any, verbose: int = 0, each: bool = False, **compile_options: 
         **compile_options,
     )
     callbacks = [EachBatch()] if each else None
-    history = model.fit(*data, BATCH, 3, verbose, callbacks, validation_data=data)
+    history = model.fit(
+        *data,
+        batch_size=BATCH,
+        epochs=3,
+        verbose=verbose,
+        callbacks=callbacks,
+        validation_data=data,
+    )
     return model.get_weights(), history.history
 
 
@@ -89,20 +96,22 @@ def test_another_seed_gives_other_weights(data, usual) -> None:
     model = built()
     lamina.utils.set_random_seed(5)
     model.compile(optimizers.Adam(0.01), "sparse_categorical_crossentropy")
-    model.fit(*data, BATCH, 3, 0)
+    model.fit(*data, batch_size=BATCH, epochs=3, verbose=0)
     assert not np.array_equal(model.get_weights()[0], usual[0][0])
 
 
 def test_a_training_in_two_parts_is_the_training_in_one(data, usual) -> None:
     model = built()
     model.compile(optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["acc"])
-    first = model.fit(*data, BATCH, 1, 0)
-    second = model.fit(*data, BATCH, 3, 0, initial_epoch=1)
+    first = model.fit(*data, batch_size=BATCH, epochs=1, verbose=0)
+    second = model.fit(*data, batch_size=BATCH, epochs=3, verbose=0, initial_epoch=1)
     for one, other in zip(model.get_weights(), usual[0], strict=True):
         np.testing.assert_array_equal(one, other)
     assert first.history["loss"] + second.history["loss"] == usual[1]["loss"]
     assert (first.epoch, second.epoch) == ([0], [1, 2])
-    third = model.fit(*data, BATCH, 1, 0)  # no third order of the rows is the first one again
+    third = model.fit(
+        *data, batch_size=BATCH, epochs=1, verbose=0
+    )  # no third order of the rows is the first one again
     orders = [tuple(lamina.training.data.source.permutation(9, 1, epoch)) for epoch in range(4)]
     assert len(set(orders)) == 4
     assert third.epoch == [0]
@@ -113,7 +122,7 @@ def test_the_logs_of_a_batch_are_means_of_the_epoch_so_far(data) -> None:
     model.compile(optimizers.SGD(0.0), "sparse_categorical_crossentropy")
     model.layers[1].rate = 0.0
     each = EachBatch()
-    history = model.fit(*data, BATCH, 1, 0, each, shuffle=False)
+    history = model.fit(*data, batch_size=BATCH, epochs=1, verbose=0, callbacks=each, shuffle=False)
     probabilities = model.predict(data[0])
     losses = -np.log(probabilities[np.arange(ROWS), data[1]])
     ends = [*range(BATCH, ROWS, BATCH), ROWS]

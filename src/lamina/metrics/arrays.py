@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 def as_array(value: Any) -> Array:
     """The value as a JAX array; arrays stay what they are."""
-    return value if isinstance(value, jax.Array) else jnp.asarray(np.asarray(value))
+    if isinstance(value, jax.Array) or hasattr(value, "__jax_array__"):
+        return jnp.asarray(value)
+    return jnp.asarray(np.asarray(value))
 
 
 def as_floats(value: Any, dtype: Any = None) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,13 @@ from lamina.core import dialects
 from lamina.training.data import unpack
 
 
-def translated(method: str, old: dict[str, Any], today: dict[str, Any]) -> dict[str, Any]:
+def translated(method: Any, old: dict[str, Any], today: dict[str, Any]) -> dict[str, Any]:
     """Arguments of a method under today's names.
+
+    Args:
+        method: the method.
+        old: keywords that are none of its own.
+        today: arguments that had other names, as they were given under today's.
 
     Raises:
         TypeError: an argument that no release had.
@@ -21,12 +27,17 @@ def translated(method: str, old: dict[str, Any], today: dict[str, Any]) -> dict[
     for name, value in old.items():
         new = dialects.METHODS.get(name)
         if new not in today:
-            known = [*today, *dialects.METHODS]
-            raise TypeError(
-                f"{method}: unknown argument {name!r}.{registry.did_you_mean(name, known)}"
-            )
+            raise unknown(method, name)
         found[new] = value
     return found
+
+
+def unknown(method: Any, name: str) -> TypeError:
+    """The error for an argument that a method does not have."""
+    parameters = inspect.signature(method).parameters.values()
+    known = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
+    guess = registry.did_you_mean(name, [*known, *dialects.METHODS])
+    return TypeError(f"{method.__name__}: unknown argument {name!r}.{guess}")
 
 
 def check_epochs(model: Any, epochs: Any, initial_epoch: Any, frequency: Any) -> None:

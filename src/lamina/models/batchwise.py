@@ -87,30 +87,61 @@ class BatchMethods(Host):
 
         Args:
             generator: yields batches ``(x, y)`` or ``(x, y, weights)``.
-            places: ``steps_per_epoch``, ``epochs``, ``verbose``, ``callbacks``, as in Keras 2.
+            places: ``steps_per_epoch``, ``epochs``, ``verbose``, ``callbacks``... as in Keras 2.
             options: other arguments of ``fit``; ``samples_per_epoch`` and ``nb_val_samples`` of
                 Keras 1 count rows.
         """
-        options.update(zip(_GENERATOR, places, strict=False))
+        options = _placed("fit_generator", _FIT, places, options)
         source, options = _in_steps(generator, options, "samples_per_epoch", "steps_per_epoch")
-        data = options.get("validation_data")
         if "nb_val_samples" in options:
+            data = options.get("validation_data")
             data, options = _in_steps(data, options, "nb_val_samples", "validation_steps")
             options["validation_data"] = data
         return self.fit(source, **_renamed(options))
 
-    def evaluate_generator(self, generator: Any, steps: Any = None, **options: Any) -> Any:
-        """``evaluate`` on a generator, as Keras 1 and 2 spelled it."""
-        source, options = _in_steps(generator, {"steps": steps, **options}, "val_samples", "steps")
+    def evaluate_generator(self, generator: Any, *places: Any, **options: Any) -> Any:
+        """``evaluate`` on a generator, as Keras 1 and 2 spelled it.
+
+        Args:
+            generator: yields batches, as for ``fit_generator``.
+            places: ``steps``, ``callbacks``, ``max_queue_size``... as in Keras 2.
+            options: other arguments of ``evaluate``; ``val_samples`` of Keras 1 counts rows.
+        """
+        options = _placed("evaluate_generator", _EVALUATE, places, options)
+        source, options = _in_steps(generator, options, "val_samples", "steps")
         return self.evaluate(source, **_renamed(options))
 
-    def predict_generator(self, generator: Any, steps: Any = None, **options: Any) -> Any:
-        """``predict`` on a generator, as Keras 1 and 2 spelled it."""
-        source, options = _in_steps(generator, {"steps": steps, **options}, "val_samples", "steps")
+    def predict_generator(self, generator: Any, *places: Any, **options: Any) -> Any:
+        """``predict`` on a generator, as Keras 1 and 2 spelled it.
+
+        Args:
+            generator: yields inputs, or batches as for ``fit_generator``.
+            places: ``steps``, ``callbacks``, ``max_queue_size``... as in Keras 2.
+            options: other arguments of ``predict``; ``val_samples`` of Keras 1 counts rows.
+        """
+        options = _placed("predict_generator", _EVALUATE, places, options)
+        source, options = _in_steps(generator, options, "val_samples", "steps")
         return self.predict(source, **_renamed(options))
 
 
-_GENERATOR = ("steps_per_epoch", "epochs", "verbose", "callbacks", "validation_data")
+_WORK = ("max_queue_size", "workers", "use_multiprocessing")
+_FIT = (
+    *("steps_per_epoch", "epochs", "verbose", "callbacks", "validation_data"),
+    *("validation_steps", "class_weight", *_WORK, "shuffle", "initial_epoch"),
+)
+_EVALUATE = ("steps", "callbacks", *_WORK, "verbose")
+
+
+def _placed(
+    method: str, names: tuple[str, ...], places: tuple[Any, ...], options: dict[str, Any]
+) -> dict[str, Any]:
+    """Arguments by position under their names, with those that have names already."""
+    if len(places) > len(names):
+        raise TypeError(
+            f"{method} takes at most {len(names)} arguments by position after the generator, "
+            f"got {len(places)}."
+        )
+    return {**dict(zip(names, places, strict=False)), **options}
 
 
 def _renamed(options: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import numpy as np
 from lamina.core import context, pure, shapes
 from lamina.core.variable import Variable
 from lamina.core.weights import regularization, structure
+from lamina.models.arguments import unknown
 from lamina.optimizers import LossScaleOptimizer
 from lamina.seeds import next_seed
 from lamina.training.compile import Compilation
@@ -62,6 +63,7 @@ class Compiled(Host):
         steps_per_execution: int = 1,
         jit_compile: Any = "auto",
         auto_scale_loss: bool = True,
+        **other: Any,
     ) -> None:
         """Say how to train: optimizer, loss and metrics.
 
@@ -77,7 +79,8 @@ class Compiled(Host):
             run_eagerly: run steps operation by operation, for debugging.
             steps_per_execution: most steps in one compiled call; lamina finds a good number itself.
             jit_compile: accepted; everything is compiled.
-            auto_scale_loss: whether a float16 policy wraps the optimizer in loss scaling.
+            auto_scale_loss: whether layers that compute in float16 wrap the optimizer in loss
+                scaling.
 
         Raises:
             ValueError: an unknown name.
@@ -91,6 +94,8 @@ class Compiled(Host):
         >>> sorted(model.evaluate([[0, 0]], [[1]], verbose=0, return_dict=True).items())
         [('loss', 1.0), ('mae', 1.0)]
         """
+        for name in other:
+            raise unknown(self.compile, name)
         compilation = Compilation(
             optimizer,
             loss,
@@ -104,8 +109,9 @@ class Compiled(Host):
             target_tensors=target_tensors,
             auto_scale_loss=auto_scale_loss,
         )
-        half = self.compute_dtype == "float16" and compilation.auto_scale_loss
-        if half and not isinstance(compilation.optimizer, LossScaleOptimizer):
+        half = any(layer.compute_dtype == "float16" for layer in self.all_layers())
+        scaled = isinstance(compilation.optimizer, LossScaleOptimizer)
+        if half and compilation.auto_scale_loss and not scaled:
             compilation.set_optimizer(LossScaleOptimizer(compilation.optimizer))
         if self._all_built():
             compilation.collected = self.trainable_weights

@@ -74,7 +74,7 @@ class Trainer(Compiled):
             ValueError: data that do not fit the model or each other.
         """
         workload = _workload(workers, use_multiprocessing, max_queue_size)
-        workload = translated("fit", old, {"epochs": epochs, **workload})
+        workload = translated(self.fit, old, {"epochs": epochs, **workload})
         epochs = workload.pop("epochs")
         self._checked_compilation("fit")
         check_epochs(self, epochs, initial_epoch, validation_freq)
@@ -193,7 +193,7 @@ class Trainer(Compiled):
             The loss, or a list of it and the metrics in the order of ``metrics_names``, or a dict.
         """
         workload = _workload(workers, use_multiprocessing, max_queue_size)
-        workload = translated("evaluate", old, {"steps": steps, **workload})
+        workload = translated(self.evaluate, old, {"steps": steps, **workload})
         self._checked_compilation("evaluate")
         source = make_source(
             x,
@@ -249,7 +249,7 @@ class Trainer(Compiled):
             NumPy arrays in the structure of the outputs.
         """
         workload = _workload(workers, use_multiprocessing, max_queue_size)
-        workload = translated("predict", old, {"steps": steps, **workload})
+        workload = translated(self.predict, old, {"steps": steps, **workload})
         source = make_source(x, batch_size=batch_size, where="predict", **workload)
         try:
             listed = self._plain_callbacks(callbacks, 0 if verbose == "auto" else verbose, source)

@@ -338,6 +338,11 @@ class Compilation:
         return list(dict.fromkeys(found))
 
     @property
+    def has_loss(self) -> bool:
+        """Whether any output has a loss."""
+        return bool(outputs.leaves(self.loss))
+
+    @property
     def loss_weight_variables(self) -> list[Variable]:
         """Loss weights that are variables, which a step must read anew each time."""
         return [weight for weight in self._weights if isinstance(weight, Variable)]

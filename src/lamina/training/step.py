@@ -15,11 +15,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lamina import metrics as metric_classes
 from lamina.core import jit, pure, shapes
 from lamina.core.context import Fault
 from lamina.core.readers import readers
 from lamina.core.variable import Variable
+from lamina.training.reports import (
+    explanations,
+    faults_of,
+    metrics_of,
+    names_of,
+    numbers_of,
+    values_of,
+)
 from lamina.training.state import (
     Batch,
     Results,
@@ -35,6 +42,12 @@ if TYPE_CHECKING:
     from lamina.training.compile import Compilation
 
 Phase = Literal["train", "test"]
+Values = tuple[list[Any], list[Any]]
+"""Values of the model's variables, and of the user's variables that are only read."""
+
+Settings = tuple[dict[str, Any], list[Any]]
+"""What a step reads anew each time: settings of the optimizer, and the user's variables."""
+
 Explain = Callable[[Fault, int, int, float], str]
 
 
@@ -59,18 +72,22 @@ class Steps:
         self.compilation = compilation
         self.trainable = trainable
         self.names = names
-        self.held = _metrics_of(model)
+        self.held = metrics_of(model)
         self.held_variables = [v for metric in self.held for v in metric.variables]
         known = {*trainable, *self.held_variables}
         self.other = [v for v in model.weights if v not in known]
         self.other += compilation.loss_weight_variables
         self.variables = [*self.trainable, *self.other]
         self.metrics: list[Variable] = []
+        # Variables of the user's that losses and metrics read: passed in, never donated.
+        self.further: list[Variable] = []
         self.structure = -1
         self.loops = False
+        self._lossless = False
         self.log_names: list[str] = []
         self.kept: Any = None
         self._checks: dict[Phase, list[Fault]] = {"train": [], "test": []}
+        self._strays: dict[Variable, None] = {}
         self._noted = {"train": nothing_noted(), "test": nothing_noted()}
         self._train_one = jit.compile(self._one, donate=[0])
         self._train_many = jit.compile(self._many, donate=[0])
@@ -96,15 +113,16 @@ class Steps:
         return total, (parts, targets, flat, row_weights, masks)
 
     def _forward(
-        self, values: list[Any], metrics: list[Any], batch: Batch, phase: Phase, key: Any
+        self, values: Values, metrics: list[Any], batch: Batch, phase: Phase, key: Any
     ) -> pure.Outcome:
         """The objective as a pure function; metrics that layers hold may change in it."""
         held = metrics[len(metrics) - len(self.held_variables) :]
         training = phase == "train"
+        own, further = values
         return pure.run(
             self._objective,
-            [*self.variables, *self.held_variables],
-            [*values, *held],
+            [*self.variables, *self.held_variables, *self.further],
+            [*own, *held, *further],
             batch,
             training,
             training=training,
@@ -114,32 +132,34 @@ class Steps:
     def _split(self, outcome: pure.Outcome, metrics: list[Any]) -> tuple[list[Any], list[Any]]:
         """Values of the model's variables and of the metrics after a forward run."""
         count = len(self.variables)
-        held = outcome.values[count:]
+        held = outcome.values[count : count + len(self.held_variables)]
         return outcome.values[:count], [*metrics[: len(metrics) - len(held)], *held]
 
-    def _train(self, state: State, hyper: dict[str, Any], batch: Batch) -> State:
+    def _train(self, state: State, settings: Settings, batch: Batch) -> State:
         """One step of training."""
         optimizer = self.compilation.optimizer
+        hyper, further = settings
         key = jax.random.fold_in(jax.random.key(state.seed), state.step)
         kept: list[Any] = []
 
         def objective(trainable: list[Any]) -> Any:
-            values = [*trainable, *state.other]
+            values = [*trainable, *state.other], further
             outcome = self._forward(values, state.metrics, batch, "train", key)
             total, details = outcome.result
-            values, metrics = self._split(outcome, state.metrics)
-            kept[:] = [_explanations(outcome.call.faults), _names(outcome.call.metrics)]
-            found = _numbers(outcome.call.faults), [value for _, value in outcome.call.metrics]
+            own, metrics = self._split(outcome, state.metrics)
+            kept[:] = [explanations(outcome.call.faults), names_of(outcome.call.metrics)]
+            found = numbers_of(outcome.call.faults), [value for _, value in outcome.call.metrics]
             scaled = optimizer.scale_loss(total, state.optimizer)
-            return scaled, (total, details, values[len(trainable) :], metrics, found)
+            return scaled, (total, details, own[len(trainable) :], metrics, found)
 
         gradients, aux = jax.grad(objective, has_aux=True)(state.trainable)
         total, details, other, metrics, (numbers, reports) = aux
-        faults = _faults(numbers, kept[0])
+        faults = faults_of(numbers, kept[0])
         trainable, slots = optimizer.update(gradients, state.optimizer, state.trainable, hyper)
         trainable = self._constrained(trainable)
         reports = dict(zip(kept[1], reports, strict=True))
-        metrics, more = self._measured(metrics, total, details, batch, reports)
+        values = [*state.trainable, *other], further
+        metrics, more = self._measured(metrics, values, total, details, batch, reports)
         faults += more
         self._checks["train"] = faults
         new = State(trainable, other, slots, metrics, state.seed, state.step + 1, state.noted)
@@ -150,14 +170,20 @@ class Steps:
         return [value if v.constraint is None else v.constraint(value) for v, value in pairs]
 
     def _measured(
-        self, metrics: list[Any], total: Any, details: Any, batch: Batch, reports: dict[str, Any]
+        self,
+        metrics: list[Any],
+        values: Values,
+        total: Any,
+        details: Any,
+        batch: Batch,
+        reports: dict[str, Any],
     ) -> tuple[list[Any], list[Fault]]:
         """Values of the metrics' variables after a batch, and the checks that metrics made."""
         parts, targets, flat, row_weights, masks = details
         outcome = pure.run(
             self.compilation.update,
-            self.metrics,
-            metrics,
+            [*self.metrics, *self.variables, *self.further],
+            [*metrics, *values[0], *values[1]],
             targets,
             [lax.stop_gradient(output) for output in flat],
             row_weights,
@@ -167,7 +193,8 @@ class Steps:
             rows_of(batch[0]),
             reports,
         )
-        return outcome.values, list(outcome.call.faults)
+        self._strays.update(outcome.call.strays)
+        return outcome.values[: len(metrics)], list(outcome.call.faults)
 
     def _logs(self, metrics: list[Any]) -> list[Any]:
         """What the logs will show, in the order of their names."""
@@ -175,11 +202,11 @@ class Steps:
         self.log_names = list(logs)
         return list(logs.values())
 
-    def _one(self, state: State, hyper: dict[str, Any], batch: Batch) -> Any:
-        state = self._train(state, hyper, batch)
+    def _one(self, state: State, settings: Settings, batch: Batch) -> Any:
+        state = self._train(state, settings, batch)
         return state, self._logs(state.metrics)
 
-    def _many(self, state: State, hyper: Any, block: Batch, first: Any, count: Any) -> Any:
+    def _many(self, state: State, settings: Settings, block: Batch, first: Any, count: Any) -> Any:
         """`count` steps on the batches of a block, from number `first` on."""
 
         def going(carry: tuple[Any, State]) -> Any:
@@ -188,23 +215,23 @@ class Steps:
 
         def body(carry: tuple[Any, State]) -> tuple[Any, State]:
             place, state = carry
-            return place + 1, self._train(state, hyper, batch_of(block, place))
+            return place + 1, self._train(state, settings, batch_of(block, place))
 
         _, state = lax.while_loop(going, body, (first, state))
         return state, self._logs(state.metrics)
 
-    def _test(self, results: Results, values: list[Any], batch: Batch) -> Results:
+    def _test(self, results: Results, values: Values, batch: Batch) -> Results:
         """One step of evaluation."""
         key = jax.random.key(results.step)
         outcome = self._forward(values, results.metrics, batch, "test", key)
         total, details = outcome.result
         _, metrics = self._split(outcome, results.metrics)
-        reports = dict(zip(_names(outcome.call.metrics), _values(outcome), strict=True))
-        metrics, more = self._measured(metrics, total, details, batch, reports)
+        reports = dict(zip(names_of(outcome.call.metrics), values_of(outcome), strict=True))
+        metrics, more = self._measured(metrics, values, total, details, batch, reports)
         faults = self._checks["test"] = [*outcome.call.faults, *more]
         return guarded(results, Results(metrics, results.step + 1, results.noted), faults)
 
-    def _test_one(self, results: Results, values: list[Any], batch: Batch) -> Any:
+    def _test_one(self, results: Results, values: Values, batch: Batch) -> Any:
         results = self._test(results, values, batch)
         return results, self._logs(results.metrics)
 
@@ -218,14 +245,21 @@ class Steps:
     # ---- state ----------------------------------------------------------------------------
 
     def prepare(self, batch: Batch) -> None:
-        """Run the objective once, abstractly: what layers report, and whether they convolve."""
+        """Run a step once, abstractly: what layers report, and whether they convolve."""
         values = [variable._value for variable in self.variables]
         held = [variable._value for variable in self.held_variables]
-        reports: list[str] = []
 
         def forward(values: list[Any], batch: Batch) -> Any:
-            outcome = self._forward(values, held, batch, "train", jax.random.key(0))
-            reports[:] = _names(outcome.call.metrics)
+            outcome = self._forward((values, []), held, batch, "train", jax.random.key(0))
+            self._strays.update(outcome.call.strays)
+            self._lossless = not (self._has_loss() or outcome.call.losses)
+            reports = dict(zip(names_of(outcome.call.metrics), values_of(outcome), strict=True))
+            self.compilation.add_reports(list(reports), self.held)
+            own = self.compilation.metric_variables
+            own = [variable for variable in own if variable not in set(self.held_variables)]
+            self.metrics = [*own, *self.held_variables]
+            metrics = [variable._value for variable in self.metrics]
+            self._measured(metrics, (values, []), *outcome.result, batch, reports)
             return outcome.result[0]
 
         if self.compilation.run_eagerly:
@@ -235,9 +269,8 @@ class Steps:
             # XLA runs convolutions inside of a loop 20 to 30 times slower on a CPU.
             on_cpu = jax.default_backend() == "cpu"
             self.loops = not (on_cpu and has_convolution(program.jaxpr))
-        self.compilation.add_reports(reports, self.held)
-        own = [v for v in self.compilation.metric_variables if v not in set(self.held_variables)]
-        self.metrics = [*own, *self.held_variables]
+        known = {*self.variables, *self.metrics}
+        self.further = [variable for variable in self._strays if variable not in known]
 
     def collect(self) -> State:
         """The state as it is now; arrays that somebody else holds are copied, for donation."""
@@ -265,14 +298,25 @@ class Steps:
         for variable, value in zip(self.metrics, state.metrics, strict=True):
             variable._value = value
         self.compilation.optimizer.state = state.optimizer
-        self.model._seed, self.model._step = state.seed, state.step
+        vars(self.model).update(_seed=state.seed, _step=state.step)  # setattr of layers is slow
         self._noted["train"] = state.noted
+
+    def _has_loss(self) -> bool:
+        """Whether there is a loss without what layers add."""
+        penalized = any(variable.regularizer is not None for variable in self.trainable)
+        return penalized or self.compilation.has_loss or self.model.overrides_compute_loss()
 
     def _advance(self, run: Callable[..., Any], *args: Any) -> dict[str, Any]:
         """Train by one compiled call; gives the logs, still on the device."""
+        if self._lossless:
+            raise ValueError(
+                f"{self.model}: there is no loss to train on. Give compile a loss, or let the "
+                "model add one with add_loss."
+            )
         with readers.lock:
             hyper = self.compilation.optimizer.hyperparameters()
-            state, logs = run(self.collect(), hyper, *args)
+            settings = hyper, [variable._value for variable in self.further]
+            state, logs = run(self.collect(), settings, *args)
             self.publish(state)
         return dict(zip(self.log_names, logs, strict=True))
 
@@ -303,7 +347,8 @@ class Steps:
 
     def _tested(self, run: Callable[..., Any], step: int, *args: Any) -> dict[str, Any]:
         with readers:
-            values = [variable._value for variable in self.variables]
+            own = [variable._value for variable in self.variables]
+            values = own, [variable._value for variable in self.further]
             for variable in self.metrics:
                 if variable.exposed:
                     _make_private(variable)
@@ -336,39 +381,3 @@ def _make_private(variable: Variable) -> None:
     """Give a variable memory that nobody else holds."""
     variable._value = jnp.array(variable._value, copy=True)
     variable.exposed = False
-
-
-def _explanations(faults: list[Fault]) -> list[Any]:
-    return [fault.explain for fault in faults]
-
-
-def _numbers(faults: list[Fault]) -> list[tuple[Any, Any]]:
-    return [(fault.row, fault.value) for fault in faults]
-
-
-def _faults(numbers: list[tuple[Any, Any]], explanations: list[Any]) -> list[Fault]:
-    pairs = zip(numbers, explanations, strict=True)
-    return [Fault(row, value, explain) for (row, value), explain in pairs]
-
-
-def _names(reports: list[tuple[str, Any]]) -> list[str]:
-    """Names of what layers reported; a name that comes twice gets a number."""
-    names: list[str] = []
-    for name, _ in reports:
-        again = sum(known == name for known, _ in reports[: len(names)])
-        names.append(f"{name}_{again}" if again else name)
-    return names
-
-
-def _values(outcome: pure.Outcome) -> list[Any]:
-    return [value for _, value in outcome.call.metrics]
-
-
-def _metrics_of(model: Any) -> list[Any]:
-    """Metrics that the model or its layers hold as attributes."""
-    found: dict[int, Any] = {}
-    for layer in model.all_layers():
-        for value in vars(layer).values():
-            if isinstance(value, metric_classes.Metric):
-                found[id(value)] = value
-    return list(found.values())
