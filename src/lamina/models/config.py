@@ -225,7 +225,13 @@ def _restored(places: Any, tensor: Callable[[Any], SymbolicTensor]) -> Any:
 
 
 def model_from_config(config: Config, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """Make a model, without its weights, from ``{"class_name": ..., "config": ...}``."""
+    """Make a model, without its weights, from ``{"class_name": ..., "config": ...}``.
+
+    >>> dense = {"class_name": "Dense", "config": {"units": 2, "input_shape": (3,)}}
+    >>> config = {"class_name": "Sequential", "config": {"layers": [dense]}}
+    >>> model_from_config(config).output_shape
+    (None, 2)
+    """
     return registry.deserialize("layer", config, custom_objects)
 
 
@@ -234,6 +240,11 @@ def model_from_json(text: str, custom_objects: Mapping[str, Any] | None = None) 
 
     Raises:
         ValueError: the text is no JSON, or describes no model.
+
+    >>> from lamina.layers import Dense
+    >>> from lamina.models import Sequential
+    >>> model_from_json(Sequential([Dense(2, input_shape=(3,))]).to_json()).output_shape
+    (None, 2)
     """
     try:
         config = json.loads(text)

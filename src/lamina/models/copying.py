@@ -84,6 +84,11 @@ def clone_model(
     Raises:
         ValueError: the model is a subclass with a ``call`` of its own, or the number of tensors
             is not that of the inputs.
+
+    >>> from lamina.layers import Dense
+    >>> from lamina.models import Sequential
+    >>> clone_model(Sequential([Dense(2, input_shape=(3,))])).output_shape
+    (None, 2)
     """
     change = clone_function or same_layer
     if hasattr(model, "add"):
