@@ -195,3 +195,18 @@ class _Odd(Layer):
     def __init__(self, thing, **kwargs):
         super().__init__(**kwargs)
         self.thing = thing
+
+
+def test_keras_2_counts_the_calls_of_models_in_models_from_one():
+    config = json.loads(branching().to_json())
+
+    def shifted(value):
+        if isinstance(value, list) and len(value) in (3, 4) and value[0] in ("inner", "stack"):
+            return [value[0], value[1] + 1, *value[2:]]
+        if isinstance(value, list):
+            return [shifted(part) for part in value]
+        return {k: shifted(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+    model, again = branching(), model_from_json(json.dumps(shifted(config)))
+    again.set_weights(model.get_weights())
+    np.testing.assert_array_equal(again(data())[0], model(data())[0])
