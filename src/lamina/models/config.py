@@ -99,7 +99,7 @@ def model_from_graph(
         ValueError: the config names a layer that it does not describe, or its calls wait for each
             other in a circle.
     """
-    found = _Reader(config["layers"], custom_objects)
+    found = _Reader(config, custom_objects)
     found.replay()
     inputs = _restored(config["input_layers"], found.output)
     outputs = _restored(config["output_layers"], found.output)
@@ -110,14 +110,15 @@ class _Reader:
     """The layers of a config, and their calls on each other.
 
     Args:
-        entries: the layers' configs, with their calls.
+        config: the layers' configs with their calls, and the places of the outputs.
         custom_objects: names of the caller's.
     """
 
-    def __init__(self, entries: Any, custom_objects: Mapping[str, Any] | None) -> None:
+    def __init__(self, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None) -> None:
         self.layers: dict[str, Layer] = {}
         self.waiting: dict[str, list[Any]] = {}
-        for entry in entries:
+        self._outputs = config["output_layers"]
+        for entry in config["layers"]:
             layer = registry.deserialize("layer", entry, custom_objects)
             name = entry.get("name", layer.name)
             self.layers[name] = layer
@@ -129,7 +130,8 @@ class _Reader:
         if not hasattr(self.layers[name], "_input_structure"):
             return 0
         calls = [call for waiting in self.waiting.values() for call in waiting]
-        used = [place[1] for call in calls for place in _places_in(call) if place[0] == name]
+        places = _places_in([calls, self._outputs])
+        used = [place[1] for place in places if place[0] == name]
         return int(bool(used) and max(used) >= max(len(self.waiting[name]), 1))
 
     def output(self, place: Any) -> SymbolicTensor:
