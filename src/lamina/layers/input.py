@@ -28,13 +28,14 @@ class InputLayer(Layer):
         batch_size: number of samples in a batch, if it is fixed.
         batch_input_shape: shape with the batch axis.
         dtype: dtype of the data; ``floatx`` by default.
-        input_tensor: array to wrap; nothing is fed then.
+        input_tensor: array, variable or symbolic tensor to wrap; nothing is fed then.
         sparse: whether sparse matrices are fed.
         name: unique name; ``input_1`` and so on by default.
         batch_shape: the same as `batch_input_shape`.
         shape: the same as `input_shape`.
         ragged: not supported.
         optional: not supported.
+        input_dtype: the same as `dtype`, by the name of Keras 1.
 
     >>> InputLayer((3,), name="words").output.shape
     (None, 3)
@@ -68,13 +69,14 @@ class InputLayer(Layer):
         self.sparse = bool(sparse)
         self.built = True
         tensor = SymbolicTensor(self.batch_input_shape, self.input_dtype, self.name, self.sparse)
-        tensor.value = None if input_tensor is None else _wrapped(input_tensor)
+        computed = isinstance(input_tensor, SymbolicTensor)
+        tensor.value = None if input_tensor is None or computed else _wrapped(input_tensor)
         self.wraps = input_tensor is not None
-        Node(self, (), {}, tensor)
+        Node(self, (input_tensor,) if computed else (), {}, tensor)
 
     def _stated(self, sample: Any, batch_size: int | None, whole: Any, tensor: Any) -> Shape:
         if tensor is not None:
-            return tuple(np.shape(_plain(tensor)))
+            return tuple(tensor.shape if hasattr(tensor, "shape") else np.shape(tensor))
         if whole is None and sample is None:
             raise ValueError(
                 f"{self}: Input needs a shape, such as Input(shape=(32,)), without the batch "
@@ -108,7 +110,9 @@ class InputLayer(Layer):
         return inputs
 
     def run(self, node: Node, values: dict[int, Any], found: dict[int, Any]) -> Any:
-        """The wrapped array, where nothing is fed."""
+        """The wrapped tensor, where nothing is fed."""
+        if node.args:
+            return [values[id(node.args[0])]], [found.get(id(node.args[0]))]
         return [_plain(node.output_tensors[0].value)], [None]
 
     def get_config(self) -> dict[str, Any]:
@@ -140,7 +144,9 @@ def Input(
         name: unique name of the input.
         dtype: dtype of the data; ``floatx`` by default.
         sparse: whether sparse matrices are fed (``scipy.sparse`` or ``BCOO``).
-        tensor: array to wrap; nothing is fed for it then.
+        tensor: array, variable or symbolic tensor to wrap; nothing is fed for it then. A model
+            on a symbolic one is a part of the graph that the tensor comes from, as in
+            ``VGG16(input_tensor=x)``; `predict` feeds its input as that of any model.
         batch_size: size of the batch axis, if it is fixed.
         ragged: not supported.
         optional: not supported.
@@ -179,6 +185,8 @@ def _wrapped(tensor: Any) -> Any:
 def _dtype_name(dtype: Any, tensor: Any) -> str:
     if dtype is not None:
         return jnp.dtype(dtype).name
+    if isinstance(tensor, SymbolicTensor):
+        return tensor.dtype.name
     if tensor is not None:
         return jnp.dtype(_wrapped(tensor).dtype).name
     return policy.dtype_policy().compute_dtype
