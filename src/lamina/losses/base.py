@@ -11,7 +11,7 @@ import numpy as np
 
 from lamina import registry
 from lamina.core.dispatch import dispatch
-from lamina.core.symbolic import is_symbolic
+from lamina.core.symbolic import SymbolicTensor, is_symbolic
 from lamina.losses.checks import floats
 
 if TYPE_CHECKING:
@@ -158,7 +158,23 @@ class LossFunctionWrapper(Loss):
             setattr(self, argument, value)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        return self.fn(y_true, y_pred, **self._arguments)
+        try:
+            found = self.fn(y_true, y_pred, **self._arguments)
+        except (TypeError, ValueError) as error:
+            if _uses_symbolic(self.fn):
+                raise self._no_value() from error
+            raise
+        if isinstance(found, SymbolicTensor) and not is_symbolic((y_true, y_pred)):
+            raise self._no_value()
+        return found
+
+    def _no_value(self) -> TypeError:
+        return TypeError(
+            f"The loss {self.name!r} uses a symbolic tensor of a model, which has no value there: "
+            "a loss function computes from y_true and y_pred alone. Compute what you need from "
+            "the tensors of the model and add it, model.add_loss(K.mean(...)), with "
+            "compile(loss=None) if it is all; or make the tensor an output of the model."
+        )
 
     def get_config(self) -> Config:
         config = super().get_config()
@@ -172,6 +188,14 @@ class LossFunctionWrapper(Loss):
         if isinstance(config.get("fn"), str | dict):
             config = {**config, "fn": registry.deserialize("loss", config["fn"])}
         return cls(**config)
+
+
+def _uses_symbolic(function: Callable[..., Any]) -> bool:
+    """Whether a function takes symbolic tensors from around it."""
+    if not inspect.isfunction(function):
+        return False
+    around = inspect.getclosurevars(function)
+    return is_symbolic([*around.nonlocals.values(), *around.globals.values()])
 
 
 def reduce(
