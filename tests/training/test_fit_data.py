@@ -38,7 +38,7 @@ def by_hand(epochs: int = 2, rows: int = ROWS, weights: Any = None, batch: int =
 
 @pytest.fixture(scope="module")
 def shared() -> Sequential:
-    model = Sequential([Input(shape=(FEATURES,), name="features"), Dense(1)])
+    model = Sequential([Input(shape=(FEATURES,), name="features"), Dense(1, name="out")])
     model.compile(optimizers.SGD(RATE), "mse", metrics=["mae"])
     return model
 
@@ -100,7 +100,7 @@ FITS: dict[str, Callable[[Any], Any]] = {
     "targets without the axis of 1": lambda m: m.fit(X, Y[:, 0], BATCH, 2, 0, shuffle=False),
     "lists": lambda m: m.fit(X.tolist(), Y.tolist(), BATCH, 2, 0, shuffle=False),
     "list of arrays": lambda m: m.fit([X], [Y], BATCH, 2, 0, shuffle=False),
-    "dict": lambda m: m.fit({"features": X}, {"dense": Y}, BATCH, 2, 0, shuffle=False),
+    "dict": lambda m: m.fit({"features": X}, {"out": Y}, BATCH, 2, 0, shuffle=False),
     "pandas": lambda m: m.fit(
         pd.DataFrame(X), pd.Series(Y[:, 0]), batch_size=BATCH, epochs=2, verbose=0, shuffle=False
     ),

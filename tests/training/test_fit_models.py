@@ -157,7 +157,7 @@ def test_variables_in_losses_and_metrics_are_live() -> None:
         return optimizer.lr
 
     def size(y_true: Any, y_pred: Any) -> Any:
-        return jnp.sum(model.layers[0].kernel.value ** 2)
+        return jnp.sum(model.weights[0].value ** 2)
 
     model.compile(optimizer, scaled, metrics=[rate, size])
     first = model.evaluate(X, Y, verbose=0)
@@ -222,7 +222,7 @@ class Named(Model):
         self.body = Dense(4, activation="tanh")
         self.wide, self.narrow = Dense(2), Dense(1)
 
-    def call(self, inputs: Any, training: Any = None) -> Any:
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         hidden = self.body(inputs)
         return {"wide": self.wide(hidden), "narrow": self.narrow(hidden)}
 
@@ -258,10 +258,10 @@ class OwnLoss(Model):
         super().__init__()
         self.out = Dense(1, kernel_regularizer="l2")
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         return self.out(inputs)
 
-    def compute_loss(
+    def compute_loss(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None
     ) -> Any:
         return super().compute_loss(x, y, y_pred, sample_weight) + jnp.mean(x**2)

@@ -64,7 +64,7 @@ def by_hand(
             extra = [] if masks is None else [masks(step, len(part[0]))]
             value, gradients = gradient(weights, *part, *extra)
             updates, state = rule.update(gradients, state, weights)
-            weights = optax.apply_updates(weights, updates)
+            weights = jax.tree.map(jnp.add, weights, updates)
             weights = weights if project is None else project(weights)
             total += float(value) * len(part[0])
             step += 1
@@ -88,7 +88,7 @@ def keras_adam(rate: float) -> optax.GradientTransformation:
         step = jax.tree.map(lambda m, v: -float(now) * m / (jnp.sqrt(v) + 1e-7), mean, square)
         return step, (time, mean, square)
 
-    return optax.GradientTransformation(init, update)
+    return optax.GradientTransformation(init, update)  # pyright: ignore[reportArgumentType]
 
 
 RULES = {

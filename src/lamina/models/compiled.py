@@ -81,9 +81,11 @@ class Compiled(Host):
             jit_compile: accepted; everything is compiled.
             auto_scale_loss: whether layers that compute in float16 wrap the optimizer in loss
                 scaling.
+            **other: nothing; the names of arguments that do not exist.
 
         Raises:
             ValueError: an unknown name.
+            TypeError: an unknown argument.
 
         The weights that are trainable now are those that will be trained; set ``trainable`` before.
 

@@ -251,6 +251,7 @@ class Steps:
 
         def forward(values: list[Any], batch: Batch) -> Any:
             outcome = self._forward((values, []), held, batch, "train", jax.random.key(0))
+            total, details = outcome.result
             self._strays.update(outcome.call.strays)
             self._lossless = not (self._has_loss() or outcome.call.losses)
             reports = dict(zip(names_of(outcome.call.metrics), values_of(outcome), strict=True))
@@ -259,8 +260,8 @@ class Steps:
             own = [variable for variable in own if variable not in set(self.held_variables)]
             self.metrics = [*own, *self.held_variables]
             metrics = [variable._value for variable in self.metrics]
-            self._measured(metrics, (values, []), *outcome.result, batch, reports)
-            return outcome.result[0]
+            self._measured(metrics, (values, []), total, details, batch, reports)
+            return total
 
         if self.compilation.run_eagerly:
             forward(values, batch)
