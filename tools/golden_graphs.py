@@ -29,7 +29,7 @@ def build(steps, inputs, outputs, keras):
             layers[name] = make(name, keras)
         given = [known[source] for source in sources]
         calls[name] = calls.get(name, 0) + 1
-        label = name if calls[name] == 1 else "{}:{}".format(name, calls[name])
+        label = name if calls[name] == 1 else f"{name}:{calls[name]}"
         known[label] = layers[name](given[0] if len(given) == 1 else given)
     ins, outs = [known[name] for name in inputs], [known[name] for name in outputs]
     return keras.models.Model(ins, outs)

@@ -56,7 +56,7 @@ def _read(path: Path) -> Settings:
         raise ValueError(f"{path} must hold a JSON object, got {type(stored).__name__}.")
     found.floatx = _checked_floatx(stored.get("floatx", found.floatx))
     found.epsilon = _checked_epsilon(stored.get("epsilon", found.epsilon))
-    ordering = stored.get("image_dim_ordering")
+    ordering = str(stored.get("image_dim_ordering"))
     stated = stored.get("image_data_format", _ORDERINGS.get(ordering, found.image_data_format))
     found.image_data_format = _checked_format(stated)
     return found

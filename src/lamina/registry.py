@@ -70,7 +70,7 @@ def lookup(kind: str, name: str, custom_objects: Mapping[str, Any] | None = None
     found = find(kind, name, custom_objects)
     if found is None:
         raise ValueError(
-            f"Unknown {kind} {name!r}.{did_you_mean(name, names(kind))} A {kind} of your own is "
+            f"Unknown {kind} {name!r}.{did_you_mean(name, names(kind))} Your own {kind} is "
             f"passed as an object, or by name within custom_object_scope({{{name!r}: ...}})."
         )
     return found
@@ -89,9 +89,7 @@ def did_you_mean(name: str, candidates: list[str]) -> str:
     return f" Did you mean {' or '.join(repr(folded[match]) for match in close)}?"
 
 
-def resolve(
-    kind: str, identifier: Any, custom_objects: Mapping[str, Any] | None = None
-) -> Any:
+def resolve(kind: str, identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """What a name, a config, a class or an object stands for; classes become instances.
 
     Args:
@@ -150,14 +148,13 @@ def deserialize(
 
 
 def _described(kind: str, config: Mapping[str, Any]) -> tuple[str, Config]:
-    name = config.get("class_name")
-    if name == "function":  # Keras 3 writes functions so
-        name = config.get("config")
-    if not isinstance(name, str):
+    found: Any = config.get("class_name")
+    if found == "function":  # Keras 3 writes functions so
+        found = config.get("config")
+    if not isinstance(found, str):
         raise ValueError(f"The config of a {kind} needs a 'class_name', got {dict(config)!r}.")
     registered = config.get("registered_name")
-    if isinstance(registered, str) and registered in _custom:
-        name = registered
+    name = registered if isinstance(registered, str) and registered in _custom else found
     arguments = config.get("config")
     return name, dict(arguments) if isinstance(arguments, Mapping) else {}
 
