@@ -50,6 +50,7 @@ LABELS = {
 PASSES = "A mask passes through unchanged."
 ENDS = "The output has no mask."
 REFUSES = "Not supported: a mask that comes in is a `TypeError`."
+OPTIONS = "what every layer takes, see `Layer`."
 OLD = "Names of older or newer releases, accepted as well:"
 ALSO = "The same layer or its function:"
 IMPORTS = "The examples of this page need these names:"
@@ -144,12 +145,14 @@ class Told:
         bases = self.thing.__mro__ if inspect.isclass(self.thing) else (self.thing,)
         docs = [parsed(base) for base in bases if base is not object and base.__doc__]
         self.doc = docs[0]
-        self.errors = next((doc.errors for doc in docs if doc.errors), [])
+        self.errors = more.get("errors") or next((doc.errors for doc in docs if doc.errors), [])
         function = self.thing.__init__ if inspect.isclass(self.thing) else self.thing
         found = list(inspect.signature(function).parameters.values())
         found = found[1:] if inspect.isclass(self.thing) else found
         self.parameters = [p for p in found if not p.name.startswith("_")]
         told = {k: v for doc in reversed(docs) for k, v in doc.arguments.items()}
+        if function is layers.Layer.__init__ and name != "Layer":
+            self.parameters, told = self.parameters[-1:], {"options": OPTIONS}
         self.arguments = {p.name: told.get(p.name) for p in self.parameters}
 
     def signature(self) -> str:

@@ -292,6 +292,10 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
         if _has_shape_rule(type(self)):
             promised = self.compute_output_shape(shapes.shapes_of(inputs))
             return shapes.tensors_of(promised, self.output_dtype(inputs), self.name)
+        return self._inferred_spec(args, kwargs, inputs)
+
+    def _inferred_spec(self, args: tuple[Any, ...], kwargs: dict[str, Any], inputs: Any) -> Any:
+        """Symbolic outputs by tracing the layer, with the masks of the inputs."""
         mask = mask_structure(inputs)
         if mask is None or "mask" in kwargs:
             return dispatch.infer(self.name, self._inferred, args, kwargs)

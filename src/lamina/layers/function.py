@@ -103,7 +103,7 @@ class Lambda(Layer):
 
     def _output_spec(self, args: tuple[Any, ...], kwargs: dict[str, Any], inputs: Any) -> Any:
         """The traced outputs, with sizes that only the promised shape knows."""
-        outputs = dispatch.infer(self.name, self._inferred, args, kwargs)
+        outputs = self._inferred_spec(args, kwargs, inputs)
         if self._promised is None:
             return outputs
         promised = self.compute_output_shape(shapes.shapes_of(inputs))
