@@ -154,7 +154,7 @@ def _described(kind: str, config: Mapping[str, Any]) -> tuple[str, Config]:
     if not isinstance(found, str):
         raise ValueError(f"The config of a {kind} needs a 'class_name', got {dict(config)!r}.")
     registered = config.get("registered_name")
-    name = registered if isinstance(registered, str) and registered in _custom else found
+    name: str = str(registered) if str(registered) in _custom else found
     arguments = config.get("config")
     return name, dict(arguments) if isinstance(arguments, Mapping) else {}
 
