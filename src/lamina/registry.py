@@ -154,14 +154,15 @@ def _described(kind: str, config: Mapping[str, Any]) -> tuple[str, Config]:
     if not isinstance(found, str):
         raise ValueError(f"The config of a {kind} needs a 'class_name', got {dict(config)!r}.")
     registered = config.get("registered_name")
-    name: str = str(registered) if str(registered) in _custom else found
+    if isinstance(registered, str) and registered in _custom:
+        found = registered
     arguments = config.get("config")
-    return name, dict(arguments) if isinstance(arguments, Mapping) else {}
+    return str(found), dict(arguments) if isinstance(arguments, Mapping) else {}
 
 
 def registered_name(entry: Any) -> str:
     """The name under which an entry is written into configs."""
-    return _packages.get(entry, entry.__name__)
+    return _packages.get(entry) or str(entry.__name__)
 
 
 def register_keras_serializable(

@@ -32,6 +32,8 @@ from lamina.layers.merge import (
     Minimum,
     Multiply,
     Subtract,
+)
+from lamina.layers.merging import (
     add,
     average,
     concatenate,
