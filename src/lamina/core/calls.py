@@ -33,12 +33,12 @@ def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if any(isinstance(leaf, Tracer) for leaf in leaves):
         return _traced(layer, args, kwargs, mask)
     layer._prepare(args, kwargs)
-    if layer.__dict__.get("run_eagerly"):
+    if getattr(layer, "run_eagerly", False):
         return _eager(layer, args, kwargs, mask)
     dynamic = [leaf for leaf in leaves if _is_array(leaf)]
     static = tuple(None if _is_array(leaf) else leaf for leaf in leaves)
     sizes = tuple([(leaf.shape, leaf.dtype) for leaf in dynamic])
-    key = (structure, static, sizes, weights.structure[0])
+    key = (structure, static, sizes, _parts_token(layer))
     program = layer._compiled_calls.get(key)
     origin = None if mask is None else masks.origin(shapes.listed(args[0]))
     if program is None:
@@ -67,6 +67,37 @@ def _keep(layer: Layer, key: Any, program: Program) -> None:
     if len(layer._compiled_calls) >= MOST_PROGRAMS:
         layer._compiled_calls.pop(next(iter(layer._compiled_calls)), None)
     layer._compiled_calls[key] = program
+
+
+def _parts_token(layer: Layer) -> int:
+    """A number for the layers, weights and flags as they are now.
+
+    Looked up anew only when an attribute of some layer changed since the last call.
+    """
+    changes = weights.structure[0]
+    seen, token, tokens = layer._call_token
+    if seen == changes:
+        return token
+    tokens = {} if seen == -1 else tokens
+    parts = [(id(part), part.trainable) for part in layer.all_layers()]
+    signature = (id(getattr(layer, "graph", None)), *parts, *map(id, layer.weights))
+    token = tokens.setdefault(signature, len(tokens))
+    vars(layer)["_call_token"] = (changes, token, tokens)
+    return token
+
+
+NO_TOKEN: tuple[int, int, dict[Any, int]] = (-1, 0, {})
+"""What `_parts_token` keeps on a layer before its first call."""
+
+
+def uncalled() -> dict[str, Any]:
+    """What a layer keeps about its calls before the first one."""
+    return {
+        "inbound_nodes": [],
+        "outbound_nodes": [],
+        "_compiled_calls": {},
+        "_call_token": NO_TOKEN,
+    }
 
 
 MOST_PROGRAMS = 256
@@ -155,6 +186,8 @@ class Program:
         self.owners: list[Any] = []
         self.draws = True
         self._layer = layer
+        # What the token of the program stands for must not be collected.
+        self.kept = (getattr(layer, "graph", None), list(layer.all_layers()))
         self._compiled = jit.compile(self._function)
 
     def _function(self, values: list[Any], seed: Any, dynamic: list[Any]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+from lamina.core import calls
 from lamina.core.weights import WeightOwner
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class Copies(WeightOwner):
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         """A layer with copies of the weights, that was called on nothing yet."""
         twin = memo[id(self)] = object.__new__(type(self))
-        fresh: dict[str, Any] = {"inbound_nodes": [], "outbound_nodes": [], "_compiled_calls": {}}
+        fresh = calls.uncalled()
         rest = {name: value for name, value in vars(self).items() if name not in fresh}
         vars(twin).update(fresh)
         vars(twin).update(copy.deepcopy(rest, memo))

@@ -71,6 +71,8 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
     stateful = False
     takes_sequences = False
     input_spec: Any = None
+    _compiled_calls: dict[Any, Any]
+    _call_token: tuple[int, int, dict[Any, int]]
 
     def __init__(
         self,
@@ -89,8 +91,7 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
         if name is not None and not isinstance(name, str):
             raise TypeError(f"{cls.__name__}: name must be a string, got {name!r}.")
         self.name = name or naming.unique(naming.snake_case(cls.__name__))
-        self.inbound_nodes: list[Node] = []
-        self.outbound_nodes: list[Node] = []
+        vars(self).update(calls.uncalled())
         self._trainable_weights: list[Variable] = []
         self._non_trainable_weights: list[Variable] = []
         self._trainable = bool(trainable)
@@ -103,7 +104,6 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
         self._building = False
         self._call_losses: list[Any] = []
         self._loss_functions: list[Callable[[], Any]] = []
-        self._compiled_calls: dict[Any, Any] = {}
         self._initial_weights = options.get("weights")
         self.batch_input_shape = spec.stated_input_shape(self, options)
 
@@ -169,7 +169,8 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
         config["dtype"] = self.dtype_policy.name
         if self.batch_input_shape is not None:
             config["batch_input_shape"] = self.batch_input_shape
-        return config | configurable.arguments_of(self)
+        # The policy again: constructors with a `dtype` keep that of the weights under its name.
+        return config | configurable.arguments_of(self) | {"dtype": config["dtype"]}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply the layer: to arrays it gives arrays, to symbolic tensors symbolic ones."""

@@ -242,7 +242,9 @@ class WeightOwner:
 
 
 _PARTS = (WeightOwner, Variable, list, tuple, dict)
-_NOT_PARTS = frozenset({"inbound_nodes", "outbound_nodes", "_compiled_calls", "_compilation"})
+_NOT_PARTS = frozenset(
+    {"inbound_nodes", "outbound_nodes", "_compiled_calls", "_call_token", "_compilation"}
+)
 
 
 def _learns(layer: Any, variable: Variable) -> bool:

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lamina.core import dispatch
+from lamina.core import calls, dispatch
 from lamina.core.dispatch import Function, MaskOf
 from lamina.core.graph import Graph, replace, tensors
 from lamina.core.layer import Layer
@@ -128,9 +128,10 @@ def deep_copy(model: Any, memo: dict[int, Any]) -> Any:
     memo[id(model)] = twin
     twin._reset_graph()
     twin._start_training_state()
-    known = {*vars(twin), *GRAPH, "inbound_nodes", "outbound_nodes", "_compiled_calls"}
+    uncalled = calls.uncalled()
+    known = {*vars(twin), *GRAPH, *uncalled}
     rest = {name: value for name, value in vars(model).items() if name not in known}
-    vars(twin).update(inbound_nodes=[], outbound_nodes=[], _compiled_calls={})
+    vars(twin).update(uncalled)
     vars(twin).update(copy.deepcopy(rest, memo))
     if hasattr(model, "_stack"):
         twin._tensors, twin._entry = [], None

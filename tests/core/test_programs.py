@@ -1,0 +1,77 @@
+"""How many programs calls on arrays compile."""
+
+import numpy as np
+import pytest
+
+import lamina
+from lamina import layers
+from lamina.core import pure
+
+
+@pytest.fixture
+def traces(monkeypatch):
+    """Number of runs that were traced so far, as a function."""
+    count = [0]
+    usual = pure.run
+
+    def counted(*args, **kwargs):
+        count[0] += 1
+        return usual(*args, **kwargs)
+
+    monkeypatch.setattr(pure, "run", counted)
+    return lambda: count[0]
+
+
+def model():
+    return lamina.Sequential([layers.Dense(4, input_shape=(3,)), layers.Dropout(0.5)])
+
+
+def test_other_layers_do_not_make_a_call_compile_again(traces):
+    built, x = model(), np.ones((2, 3), "float32")
+    first = built(x)
+    before = traces()
+    layers.Dense(7)(np.ones((5, 6), "float32"))
+    between = traces()
+    assert between > before
+    np.testing.assert_array_equal(built(x), first)
+    assert traces() == between
+
+
+def test_flags_and_new_parts_of_the_layer_do(traces):
+    built, x = model(), np.ones((2, 3), "float32")
+    built(x)
+    before = traces()
+    built.layers[0].trainable = False
+    built(x)
+    changed = traces()
+    assert changed == before + 1
+    built.add(layers.Dense(6))
+    assert built(x).shape == (2, 6)
+    assert traces() > changed
+
+
+def test_flags_that_change_back_find_their_program(traces):
+    built, x = model(), np.ones((2, 3), "float32")
+    for flag in (True, False):
+        built.trainable = flag
+        built(x)
+    before = traces()
+    for flag in (True, False, True):
+        built.trainable = flag
+        built(x)
+    assert traces() == before
+
+
+def test_a_compiled_model_that_runs_eagerly_sees_values():
+    seen = []
+
+    class Look(layers.Layer):
+        def call(self, inputs):
+            if not hasattr(inputs, "aval") or not hasattr(inputs, "_trace"):
+                seen.append(float(inputs.sum()))
+            return inputs
+
+    built = lamina.Sequential([Look(input_shape=(3,))])
+    built.compile("sgd", "mse", run_eagerly=True)
+    built(np.ones((2, 3), "float32"))
+    assert seen == [6.0]
