@@ -76,13 +76,19 @@ def lookup(kind: str, name: str, custom_objects: Mapping[str, Any] | None = None
     return found
 
 
+def _article(kind: str) -> str:
+    return "An" if kind[0] in "aeiou" else "A"
+
+
 def did_you_mean(name: str, candidates: list[str]) -> str:
     """A sentence with the nearest of the candidates, or nothing.
 
     >>> did_you_mean("rleu", ["relu", "tanh"])
     " Did you mean 'relu'?"
     """
-    folded = {_fold(candidate): candidate for candidate in reversed(candidates)}
+    # Of two spellings of one name, the one in the style of the question.
+    order = sorted(candidates, key=lambda candidate: candidate.islower() != name.islower())
+    folded = {_fold(candidate): candidate for candidate in reversed(order)}
     close = difflib.get_close_matches(_fold(name), list(folded), n=3, cutoff=0.6)
     if not close:
         return ""
@@ -111,7 +117,8 @@ def resolve(kind: str, identifier: Any, custom_objects: Mapping[str, Any] | None
     if callable(identifier) or hasattr(identifier, "get_config"):
         return identifier
     raise TypeError(
-        f"A {kind} is given as a name, a function, an object or a config, got {identifier!r}."
+        f"{_article(kind)} {kind} is given as a name, a function, an object or a config, "
+        f"got {identifier!r}."
     )
 
 
