@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         layers,
         losses,
         metrics,
+        mixed_precision,
         models,
         ops,
         optimizers,
@@ -41,7 +42,7 @@ _MODULES = {
     name: f"lamina.{name}"
     for name in (
         "activations backend callbacks config constraints datasets initializers layers losses "
-        "metrics models ops optimizers random regularizers utils"
+        "metrics mixed_precision models ops optimizers random regularizers utils"
     ).split()
 } | {
     "model": "lamina.models",

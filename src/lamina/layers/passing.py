@@ -28,7 +28,7 @@ class Identity(Rearranging, Elementwise):
         return inputs
 
     def output_dtype(self, inputs: Any) -> Any:
-        return inputs.dtype if hasattr(inputs, "dtype") else self.compute_dtype
+        return super().output_dtype(inputs) if hasattr(inputs, "dtype") else self.compute_dtype
 
 
 @registry.register("layer")

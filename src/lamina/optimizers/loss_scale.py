@@ -31,6 +31,7 @@ class LossScaleOptimizer(Optimizer):
         initial_scale: first factor.
         dynamic_growth_steps: number of good steps before it doubles.
         name: name, by default that of the class.
+        dynamic: False for a factor that stays; then every step counts, as in ``tf.keras``.
         **unset: arguments of `Optimizer` that old configs carry, at their defaults.
 
     Raises:
@@ -47,11 +48,13 @@ class LossScaleOptimizer(Optimizer):
         initial_scale: float = 2.0**15,
         dynamic_growth_steps: int = 2000,
         name: str | None = None,
+        *,
+        dynamic: bool = True,
         **unset: Any,
     ) -> None:
         from lamina.optimizers import get
 
-        for argument, default in {**_DEFAULTS, "dynamic": True}.items():
+        for argument, default in _DEFAULTS.items():
             if unset.pop(argument, default) != default:
                 raise ValueError(
                     f"LossScaleOptimizer: {argument} is an argument of the inner optimizer; "
@@ -62,6 +65,7 @@ class LossScaleOptimizer(Optimizer):
         if isinstance(self.inner_optimizer, LossScaleOptimizer):
             raise checks.wrong(self, "inner_optimizer", "another optimizer", inner_optimizer)
         self.inner_optimizer.loss_scale_factor = None
+        self.dynamic = bool(dynamic)
         self.initial_scale = checks.positive(self, "initial_scale", initial_scale)
         self.dynamic_growth_steps = checks.count(
             self, "dynamic_growth_steps", dynamic_growth_steps, 1
@@ -96,6 +100,9 @@ class LossScaleOptimizer(Optimizer):
         def bad() -> tuple[list[Any], Any]:
             return list(values), state["inner"]
 
+        if not self.dynamic:
+            new, inner = good()
+            return new, {**state, "step": state["step"] + 1, "inner": inner}
         new, inner = jax.lax.cond(finite, good, bad)
         grow = state["good"] == self.dynamic_growth_steps - 1
         count = jnp.where(finite & ~grow, state["good"] + 1, 0)
@@ -160,6 +167,7 @@ class LossScaleOptimizer(Optimizer):
             "inner_optimizer": registry.serialize(self.inner_optimizer),
             "initial_scale": self.initial_scale,
             "dynamic_growth_steps": self.dynamic_growth_steps,
+            "dynamic": self.dynamic,
         }
 
     @classmethod

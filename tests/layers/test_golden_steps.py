@@ -1,0 +1,142 @@
+"""Outputs, gradients and one SGD step of all layers, as recorded from Keras 2.2.4 and 3.15.
+
+The cases are in ``tools/layer_cases.py``, the recording script is ``tools/golden_steps.py``. All
+cases of a layer run in one compiled program.
+"""
+
+import json
+import runpy
+from functools import cache
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lamina import backend, layers, optimizers
+from lamina.core import pure
+from lamina.core.weights import regularization
+
+FOLDER = Path(__file__).parents[1] / "golden"
+TABLE = runpy.run_path(str(Path(__file__).parents[2] / "tools" / "layer_cases.py"))
+KINDS = [(release, kind) for release in ("keras2", "keras3") for kind in sorted(TABLE[release]())]
+
+
+@cache
+def recorded(release):
+    with np.load(FOLDER / f"steps_{release}.npz") as arrays:
+        stored = dict(arrays)
+    return json.loads((FOLDER / f"steps_{release}.json").read_text()), stored
+
+
+def made(kind, arguments):
+    """The layer; Keras has functions of its backend where the table has names."""
+    kind, arguments = kind.split("/")[0], dict(arguments)
+    if kind == "Lambda":
+        arguments["function"] = getattr(backend, arguments["function"])
+    return getattr(layers, kind)(**arguments)
+
+
+def one(values):
+    return values[0] if len(values) == 1 else values
+
+
+class Case:
+    """A layer with the recorded weights, its inputs, and a step as a pure function."""
+
+    def __init__(self, kind, place, arguments, specs, fact):
+        rng = TABLE["generator"](kind, place)
+        self.inputs = [TABLE["made_input"](spec, rng) for spec in specs]
+        self.floats = [n for n, v in enumerate(self.inputs) if v.dtype == "float32"]
+        if kind == "Embedding":
+            self.floats = []
+        self.layer = made(kind, arguments)
+        shapes = jax.eval_shape(self.layer, one(self.inputs))
+        assert [weight.name for weight in self.layer.weights] == fact["weights"]
+        values = [TABLE["made_weight"](w.name, w.shape, rng) for w in self.layer.weights]
+        self.layer.set_weights(values)
+        self.target = rng.normal(size=shapes.shape).astype("float32")
+        self.training = TABLE["trains"](kind)
+        self.optimizer = optimizers.SGD(0.1)
+        self.state = self.optimizer.init(self.layer.trainable_weights)
+
+    def __call__(self, values, inputs, target):
+        """Output, gradients of the inputs and new weights, as the recording has them."""
+        layer = self.layer
+        idle = pure.run(layer._computed, layer.weights, values, (one(inputs),), {}, None)
+        trained = [place for place, w in enumerate(layer.weights) if w in layer.trainable_weights]
+
+        def loss(chosen, given):
+            filled, run = list(values), list(inputs)
+            for place, value in zip(trained, chosen, strict=True):
+                filled[place] = value
+            for place, value in zip(self.floats, given, strict=True):
+                run[place] = value
+            outcome = pure.run(
+                self.objective, layer.weights, filled, one(run), target, training=self.training
+            )
+            return outcome.result, outcome.values
+
+        chosen = [values[place] for place in trained]
+        given = [inputs[place] for place in self.floats]
+        (slopes, gradients), new = jax.grad(loss, (0, 1), has_aux=True)(chosen, given)
+        if trained:
+            hyper = self.optimizer.hyperparameters()
+            stepped, _ = self.optimizer.update(slopes, self.state, chosen, hyper)
+            for place, value in zip(trained, stepped, strict=True):
+                constraint = layer.weights[place].constraint
+                new[place] = value if constraint is None else constraint(value)
+        return [idle.result[0], *gradients, *new]
+
+    def objective(self, inputs, target):
+        output, _ = self.layer._computed((inputs,), {}, None)
+        total = jnp.mean(jnp.square(output - target))
+        record = pure.context.current()
+        assert record is not None
+        for penalty in [p for _, p in record.losses] + regularization(self.layer.trainable_weights):
+            total = total + penalty
+        return total
+
+
+def parts(case):
+    """Names of what a recording holds, in order."""
+    gradients = [f"gradient of input {place}" for place in case.floats]
+    return ["output", *gradients, *(weight.name for weight in case.layer.weights)]
+
+
+@pytest.mark.parametrize(("release", "kind"), KINDS, ids=["-".join(pair) for pair in KINDS])
+def test_step_is_that_of_keras(release, kind):
+    facts, stored = recorded(release)
+    listed, expected = TABLE[release]()[kind], stored[kind.replace("/", "_")]
+    cases = [
+        Case(kind, place, arguments, specs, fact)
+        for place, ((arguments, specs), fact) in enumerate(zip(listed, facts[kind], strict=True))
+    ]
+    arguments = [
+        ([w.value for w in case.layer.weights], case.inputs, case.target) for case in cases
+    ]
+    found = jax.jit(lambda all_: [case(*a) for case, a in zip(cases, all_, strict=True)])(arguments)
+    wrong, start = [], 0
+    for case, fact, described, results in zip(cases, facts[kind], listed, found, strict=True):
+        for name, shape, result in zip(parts(case), fact["shapes"], results, strict=True):
+            end = start + int(np.prod(shape))
+            right = expected[start:end].reshape(shape)
+            start = end
+            if result.shape != right.shape:
+                wrong.append(f"{described}: {name} has shape {result.shape}, not {right.shape}")
+                continue
+            far = ~np.isclose(result, right, rtol=1e-5, atol=1e-5)
+            if name == "gradient of input 0" and kind.endswith("/exact"):
+                far &= ~at_a_bend(described[0], case.inputs[0])
+            if far.any():
+                distance = np.abs(np.asarray(result) - right)[far].max()
+                wrong.append(f"{described}: {name} is {distance} away")
+    assert wrong == []
+    assert start == expected.size
+
+
+def at_a_bend(arguments, values):
+    """Where a function has no slope: what stands for it there is a convention."""
+    names = ("threshold", "max_value", "theta")
+    return np.isin(values, [0.0, *(arguments[name] for name in names if name in arguments)])
