@@ -17,9 +17,13 @@ import pytest
 from lamina import backend, layers, optimizers
 from lamina.core import pure
 from lamina.core.weights import regularization
+from lamina.layers import Input
+from lamina.models import Model
 
 FOLDER = Path(__file__).parents[1] / "golden"
 TABLE = runpy.run_path(str(Path(__file__).parents[2] / "tools" / "layer_cases.py"))
+# Each program runs once: the compiler's time is what counts.
+QUICK = {"xla_backend_optimization_level": 0}
 KINDS = [(release, kind) for release in ("keras2", "keras3") for kind in sorted(TABLE[release]())]
 
 
@@ -116,7 +120,11 @@ def test_step_is_that_of_keras(release, kind):
     arguments = [
         ([w.value for w in case.layer.weights], case.inputs, case.target) for case in cases
     ]
-    found = jax.jit(lambda all_: [case(*a) for case, a in zip(cases, all_, strict=True)])(arguments)
+    program = jax.jit(
+        lambda given: [case(*a) for case, a in zip(cases, given, strict=True)],
+        compiler_options=QUICK,
+    )
+    found = program(arguments)
     wrong, start = [], 0
     for case, fact, described, results in zip(cases, facts[kind], listed, found, strict=True):
         for name, shape, result in zip(parts(case), fact["shapes"], results, strict=True):
@@ -140,3 +148,33 @@ def at_a_bend(arguments, values):
     """Where a function has no slope: what stands for it there is a convention."""
     names = ("threshold", "max_value", "theta")
     return np.isin(values, [0.0, *(arguments[name] for name in names if name in arguments)])
+
+
+# A few cases once more through the public road: penalties, constraints, moving statistics.
+FITTED = [
+    ("keras2", "Conv2D", 5),
+    ("keras2", "Dense", 4),
+    ("keras2", "Embedding", 6),
+    ("keras2", "PReLU", 12),
+    ("keras3", "BatchNormalization", 10),
+    ("keras3", "Conv1D", 2),
+    ("keras3", "Dense", 6),
+]
+
+
+@pytest.mark.parametrize(("release", "kind", "place"), FITTED)
+def test_step_of_a_model_is_that_of_keras(release, kind, place):
+    facts, stored = recorded(release)
+    sizes = [[int(np.prod(s)) for s in fact["shapes"]] for fact in facts[kind]]
+    arguments, specs = TABLE[release]()[kind][place]
+    case = Case(kind, place, arguments, specs, facts[kind][place])
+    x = case.inputs[0]
+    tensor = Input(x.shape[1:], dtype=str(x.dtype))
+    model = Model(tensor, case.layer(tensor))
+    model.compile(optimizers.SGD(0.1), "mse")
+    model.train_on_batch(x, case.target)
+    end = sum(map(sum, sizes[: place + 1]))
+    for weight, size in zip(case.layer.weights[::-1], sizes[place][::-1], strict=False):
+        right = stored[kind][end - size : end].reshape(weight.shape)
+        np.testing.assert_allclose(weight.numpy(), right, rtol=1e-5, atol=1e-5)
+        end -= size
