@@ -42,6 +42,8 @@ MORE = {
         (2, 4, 3, 5),
     ),
     "conv_2d_groups": ("Conv2D", {"filters": 6, "kernel_size": 2, "groups": 2}, (2, 3, 4, 4)),
+    "conv_2d_depthwise": ("Conv2D", {"filters": 6, "kernel_size": 2, "groups": 3}, (2, 3, 4, 3)),
+    "conv_3d_groups": ("Conv3D", {"filters": 4, "kernel_size": 2, "groups": 2}, (1, 2, 3, 4, 4)),
     "conv_3d_same": (
         "Conv3D",
         {"filters": 2, "kernel_size": 2, "padding": "same"},
@@ -56,6 +58,8 @@ MORE = {
         (2, 4, 5, 3),
     ),
     "average_pooling_gaps": ("AveragePooling1D", {"pool_size": 2, "strides": 3}, (2, 8, 3)),
+    "max_pooling_long": ("MaxPooling1D", {"pool_size": 17}, (2, 35, 3)),
+    "average_pooling_long": ("AveragePooling1D", {"pool_size": 17}, (2, 35, 3)),
     "batch_norm_first": (
         "BatchNormalization",
         {"axis": 1, "gamma_regularizer": L1L2, "beta_regularizer": L1L2},
