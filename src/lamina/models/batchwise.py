@@ -33,6 +33,14 @@ class BatchMethods(Host):
 
         Returns:
             The loss, or a list of it and the metrics, or a dict, as ``evaluate`` does.
+
+        >>> import numpy as np
+        >>> from lamina.layers import Dense
+        >>> from lamina.models import Sequential
+        >>> model = Sequential([Dense(1, kernel_initializer="zeros", input_shape=(2,))])
+        >>> model.compile("sgd", "mse")
+        >>> model.train_on_batch(np.ones((4, 2)), np.ones((4, 1)))
+        1.0
         """
         batch = self._one_batch("train_on_batch", x, y, sample_weight, class_weight)
         self._warn_of_flags("train_on_batch")
@@ -53,7 +61,16 @@ class BatchMethods(Host):
         reset_metrics: bool = True,
         return_dict: bool = False,
     ) -> Any:
-        """Compute loss and metrics on the given rows."""
+        """Compute loss and metrics on the given rows.
+
+        >>> import numpy as np
+        >>> from lamina.layers import Dense
+        >>> from lamina.models import Sequential
+        >>> model = Sequential([Dense(1, kernel_initializer="zeros", input_shape=(2,))])
+        >>> model.compile("sgd", "mse")
+        >>> model.test_on_batch(np.ones((4, 2)), np.ones((4, 1)))
+        1.0
+        """
         batch = self._one_batch("test_on_batch", x, y, sample_weight, None)
         steps = self._prepared_steps(batch)
         if reset_metrics:
@@ -63,7 +80,15 @@ class BatchMethods(Host):
         return self._reported(loop.fetched(logs), return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
-        """Compute the outputs for the given rows, as one batch."""
+        """Compute the outputs for the given rows, as one batch.
+
+        >>> import numpy as np
+        >>> from lamina.layers import Dense
+        >>> from lamina.models import Sequential
+        >>> model = Sequential([Dense(1, kernel_initializer="zeros", input_shape=(2,))])
+        >>> model.predict_on_batch(np.ones((4, 2))).shape
+        (4, 1)
+        """
         source = make_source(x, batch_size=2**31 - 1, where="predict_on_batch")
         (batch, _, _) = next(iter(source.batches(0)))
         return loop.joined([self._predicted(batch)])
@@ -82,66 +107,144 @@ class BatchMethods(Host):
         )
         return next(iter(source.batches(0)))
 
-    def fit_generator(self, generator: Any, *places: Any, **options: Any) -> Any:
+    def fit_generator(
+        self,
+        generator: Any,
+        steps_per_epoch: int | None = None,
+        epochs: int = 1,
+        verbose: Any = 1,
+        callbacks: Any = None,
+        validation_data: Any = None,
+        validation_steps: int | None = None,
+        class_weight: Any = None,
+        max_queue_size: int = 10,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
+        shuffle: Any = True,
+        initial_epoch: int = 0,
+        **old: Any,
+    ) -> Any:
         """``fit`` on a generator, as Keras 1 and 2 spelled it.
 
         Args:
             generator: yields batches ``(x, y)`` or ``(x, y, weights)``.
-            places: ``steps_per_epoch``, ``epochs``, ``verbose``, ``callbacks``... as in Keras 2.
-            options: other arguments of ``fit``; ``samples_per_epoch`` and ``nb_val_samples`` of
-                Keras 1 count rows.
+            steps_per_epoch: batches of an epoch.
+            epochs: number of the last epoch.
+            verbose: 0 for silence, 1 for a bar, 2 for a line an epoch.
+            callbacks: one callback or a list of them.
+            validation_data: ``(x, y)``, ``(x, y, weights)`` or a source of batches.
+            validation_steps: batches of an evaluation.
+            class_weight: weight of each class in the loss.
+            max_queue_size: batches that are prepared ahead.
+            workers: threads that fetch from a `Sequence`.
+            use_multiprocessing: processes instead of threads.
+            shuffle: whether the batches of a `Sequence` change their order each epoch.
+            initial_epoch: number of the first epoch.
+            old: other arguments of ``fit``, and the names of Keras 1, of which
+                ``samples_per_epoch`` and ``nb_val_samples`` count rows.
+
+        >>> import numpy as np
+        >>> from lamina.layers import Dense
+        >>> from lamina.models import Sequential
+        >>> model = Sequential([Dense(1, input_shape=(2,))])
+        >>> model.compile("sgd", "mse")
+        >>> batches = ((np.ones((4, 2)), np.ones((4, 1))) for _ in range(6))
+        >>> len(model.fit_generator(batches, 3, epochs=2, verbose=0).history["loss"])
+        2
         """
-        options = _placed("fit_generator", _FIT, places, options)
+        options = {
+            "steps_per_epoch": steps_per_epoch,
+            "epochs": epochs,
+            "verbose": verbose,
+            "callbacks": callbacks,
+            "validation_data": validation_data,
+            "validation_steps": validation_steps,
+            "class_weight": class_weight,
+            **_workload(max_queue_size, workers, use_multiprocessing),
+            "shuffle": shuffle,
+            "initial_epoch": initial_epoch,
+            **old,
+        }
         source, options = _in_steps(generator, options, "samples_per_epoch", "steps_per_epoch")
         if "nb_val_samples" in options:
-            data = options.get("validation_data")
+            data = options["validation_data"]
             data, options = _in_steps(data, options, "nb_val_samples", "validation_steps")
             options["validation_data"] = data
         return self.fit(source, **_renamed(options))
 
-    def evaluate_generator(self, generator: Any, *places: Any, **options: Any) -> Any:
+    def evaluate_generator(
+        self,
+        generator: Any,
+        steps: int | None = None,
+        max_queue_size: int = 10,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
+        verbose: Any = 0,
+        **old: Any,
+    ) -> Any:
         """``evaluate`` on a generator, as Keras 1 and 2 spelled it.
 
         Args:
             generator: yields batches, as for ``fit_generator``.
-            places: ``steps``, ``callbacks``, ``max_queue_size``... as in Keras 2.
-            options: other arguments of ``evaluate``; ``val_samples`` of Keras 1 counts rows.
+            steps: batches to take.
+            max_queue_size: batches that are prepared ahead.
+            workers: threads that fetch from a `Sequence`.
+            use_multiprocessing: processes instead of threads.
+            verbose: 0 for silence, 1 for a bar.
+            old: other arguments of ``evaluate``, and the names of Keras 1, of which
+                ``val_samples`` counts rows.
+
+        >>> import numpy as np
+        >>> from lamina.layers import Dense
+        >>> from lamina.models import Sequential
+        >>> model = Sequential([Dense(1, kernel_initializer="zeros", input_shape=(2,))])
+        >>> model.compile("sgd", "mse")
+        >>> batches = ((np.ones((4, 2)), np.ones((4, 1))) for _ in range(3))
+        >>> model.evaluate_generator(batches, 3)
+        1.0
         """
-        options = _placed("evaluate_generator", _EVALUATE, places, options)
+        work = _workload(max_queue_size, workers, use_multiprocessing)
+        options = {"steps": steps, "verbose": verbose, **work, **old}
         source, options = _in_steps(generator, options, "val_samples", "steps")
         return self.evaluate(source, **_renamed(options))
 
-    def predict_generator(self, generator: Any, *places: Any, **options: Any) -> Any:
+    def predict_generator(
+        self,
+        generator: Any,
+        steps: int | None = None,
+        max_queue_size: int = 10,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
+        verbose: Any = 0,
+        **old: Any,
+    ) -> Any:
         """``predict`` on a generator, as Keras 1 and 2 spelled it.
 
         Args:
             generator: yields inputs, or batches as for ``fit_generator``.
-            places: ``steps``, ``callbacks``, ``max_queue_size``... as in Keras 2.
-            options: other arguments of ``predict``; ``val_samples`` of Keras 1 counts rows.
+            steps: batches to take.
+            max_queue_size: batches that are prepared ahead.
+            workers: threads that fetch from a `Sequence`.
+            use_multiprocessing: processes instead of threads.
+            verbose: 0 for silence, 1 for a bar.
+            old: other arguments of ``predict``, and the names of Keras 1, of which
+                ``val_samples`` counts rows.
+
+        >>> import numpy as np
+        >>> from lamina.layers import Dense
+        >>> from lamina.models import Sequential
+        >>> model = Sequential([Dense(1, input_shape=(2,))])
+        >>> model.predict_generator((np.ones((4, 2)) for _ in range(3)), 3).shape
+        (12, 1)
         """
-        options = _placed("predict_generator", _EVALUATE, places, options)
+        work = _workload(max_queue_size, workers, use_multiprocessing)
+        options = {"steps": steps, "verbose": verbose, **work, **old}
         source, options = _in_steps(generator, options, "val_samples", "steps")
         return self.predict(source, **_renamed(options))
 
 
-_WORK = ("max_queue_size", "workers", "use_multiprocessing")
-_FIT = (
-    *("steps_per_epoch", "epochs", "verbose", "callbacks", "validation_data"),
-    *("validation_steps", "class_weight", *_WORK, "shuffle", "initial_epoch"),
-)
-_EVALUATE = ("steps", "callbacks", *_WORK, "verbose")
-
-
-def _placed(
-    method: str, names: tuple[str, ...], places: tuple[Any, ...], options: dict[str, Any]
-) -> dict[str, Any]:
-    """Arguments by position under their names, with those that have names already."""
-    if len(places) > len(names):
-        raise TypeError(
-            f"{method} takes at most {len(names)} arguments by position after the generator, "
-            f"got {len(places)}."
-        )
-    return {**dict(zip(names, places, strict=False)), **options}
+def _workload(limit: int, workers: int, processes: bool) -> dict[str, Any]:
+    return {"max_queue_size": limit, "workers": workers, "use_multiprocessing": processes}
 
 
 def _renamed(options: dict[str, Any]) -> dict[str, Any]:

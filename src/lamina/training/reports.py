@@ -26,11 +26,21 @@ def faults_of(numbers: list[tuple[Any, Any]], messages: list[Any]) -> list[Fault
 
 
 def names_of(reports: list[tuple[str, Any]]) -> list[str]:
-    """Names of what layers reported; a name that comes twice gets a number."""
+    """Names of what layers reported; a name that comes twice gets a number that is free.
+
+    >>> names_of([("a", 0.5), ("a", 0.25), ("a_1", 1.0), ("a", 2.0)])
+    ['a', 'a_2', 'a_1', 'a_3']
+    """
+    taken = {name for name, _ in reports}
+    counts: dict[str, int] = {}
     names: list[str] = []
     for name, _ in reports:
-        again = sum(known == name for known, _ in reports[: len(names)])
-        names.append(f"{name}_{again}" if again else name)
+        count = counts.get(name, -1) + 1
+        while count and f"{name}_{count}" in taken:
+            count += 1
+        counts[name] = count
+        names.append(f"{name}_{count}" if count else name)
+        taken.add(names[-1])
     return names
 
 
