@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 
+from lamina import backend as K
 from lamina import optimizers, schedules
 from lamina.core.variable import Variable
 
@@ -349,6 +350,9 @@ def test_steps_are_read_and_set():
     assert weight.numpy() == pytest.approx([-0.5 - 0.5 / 5])
     assert int(jnp.add(held.value, 1)) == 6
     assert int(jnp.negative(held)) == -5  # type: ignore[arg-type]
+    assert K.get_value(held) == held.numpy() == 5
+    assert "value=5" in repr(held)
+    assert "value=0.5" in repr(optimizer.lr)
 
 
 # Transformations of optax, and rules of one's own.

@@ -100,6 +100,17 @@ def test_numpy_gives_a_copy(variable):
     np.testing.assert_array_equal(variable.value, VALUE)
 
 
+def test_a_scalar_shows_its_value_where_it_has_one(variable):
+    rate = Variable(0.25, name="rate")
+    assert repr(rate) == "<Variable 'rate' shape=() dtype=float32 value=0.25>"
+    rate.assign(2)
+    assert "value=2.0" in repr(rate)
+    assert repr(variable) == "<Variable 'kernel' shape=(2, 3) dtype=float32>"
+    seen = []
+    pure.trial(lambda: seen.append(repr(rate)), (), {})
+    assert seen == ["<Variable 'rate' shape=() dtype=float32>"]
+
+
 def test_an_initializer_needs_a_shape():
     with pytest.raises(ValueError, match="'bias': an initializer needs a shape"):
         Variable(jnp.zeros, name="bias")

@@ -224,7 +224,16 @@ class Variable(Operators):
         self.sharding, self.exposed = other.sharding, True
 
     def __repr__(self) -> str:
-        return f"<Variable {self.path!r} shape={self.shape} dtype={self.dtype.name}>"
+        return f"<Variable {self.path!r} shape={self.shape} dtype={self.dtype.name}{self._shown()}>"
+
+    def _shown(self) -> str:
+        """The value, where it is one number that can be looked at."""
+        if self.shape or context.current() is not None:
+            return ""
+        with readers:
+            value = self.value
+            hidden = isinstance(value, Tracer) or value.is_deleted()
+            return "" if hidden else f" value={np.asarray(value)}"
 
 
 def _as_array(value: ArrayLike | Any, dtype: Any) -> jax.Array:

@@ -89,7 +89,7 @@ class Metric:
             RuntimeError: the metric's ``__init__`` did not call ``super().__init__``.
 
         >>> Metric("m").add_weight(name="total", initializer="zeros")
-        <Variable 'm/total' shape=() dtype=float32>
+        <Variable 'm/total' shape=() dtype=float32 value=0.0>
         """
         if "_variables" not in vars(self):
             raise RuntimeError(

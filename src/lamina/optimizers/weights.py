@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core import context
+from lamina.core.readers import readers
 from lamina.core.variable import Variable
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ class Steps(Variable):
         every = self.optimizer.gradient_accumulation_steps or 1
         # A copy: the step donates its state.
         return jnp.array(state["step"] // every, copy=True)
+
+    def numpy(self) -> np.ndarray:
+        with readers:  # no step of another thread takes the state meanwhile
+            return np.array(self.value)
 
     def assign(self, value: Any) -> Steps:
         state = self.optimizer.state
