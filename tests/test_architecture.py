@@ -17,7 +17,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # A file may import from its own row or from rows above it. The same list is in
 # docs/architecture.md; an entry is a file, or a folder with all that is in it.
 ROWS = (
-    ("typing", "config", "seeds", "arguments"),
+    ("typing", "config", "seeds", "arguments", "warning"),
     ("ops",),
     ("registry", "initializers", "regularizers", "constraints"),
     ("core",),
@@ -187,6 +187,14 @@ def test_one_file_compiles(path: Path) -> None:
     if dotted(path) != "core.jit":
         assert calls_of(path, "jax", "jit") + calls_of(path, "jax", "pmap") == []
         assert not {"jax.jit", "jax.pmap"} & {entry.target for entry in imports(path)}
+
+
+@by_file
+def test_one_file_warns(path: Path) -> None:
+    if dotted(path) != "warning":
+        calls = calls_of(path, "warnings", "warn") + calls_of(path, "warnings", "warn_explicit")
+        assert calls == []
+        assert "warnings.warn" not in {entry.target for entry in imports(path)}
 
 
 @by_file

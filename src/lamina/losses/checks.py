@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec
 
@@ -15,6 +14,7 @@ from lamina import config, registry
 from lamina.core import context
 from lamina.core.dispatch import dispatch
 from lamina.core.symbolic import is_symbolic
+from lamina.warning import warn
 
 if TYPE_CHECKING:
     from lamina.typing import Array
@@ -99,10 +99,9 @@ def _per_row(targets: tuple[int, ...], outputs: tuple[int, ...]) -> bool:
 def one_class(loss: str, outputs: Array, axis: int) -> None:
     """Warn of a cross-entropy over one class, which is 0 whatever the model says."""
     if outputs.shape[axis] == 1:
-        warnings.warn(
+        warn(
             f"{loss}: y_pred has shape {outputs.shape}, one class, so the loss is always 0. "
             "For a yes or no use binary_crossentropy and a sigmoid.",
-            stacklevel=4,
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -18,6 +17,7 @@ from lamina.optimizers import LossScaleOptimizer
 from lamina.seeds import next_seed
 from lamina.training.compile import Compilation
 from lamina.training.step import Steps
+from lamina.warning import warn
 
 if TYPE_CHECKING:
     from lamina.core.layer import Layer as Host
@@ -307,12 +307,10 @@ class Compiled(Host):
             self._flags_seen = structure[0]
             return
         self._warned_of_flags = True
-        warnings.warn(
+        warn(
             f"{self}: {method}: {len(now)} weights are trainable now, but {len(collected)} "
             "were when the model was compiled, and it is these that are trained. If that is not "
             "what you want, call compile again after you set `trainable`.",
-            UserWarning,
-            stacklevel=4,
         )
 
     def _bind(self, batch: Any) -> None:

@@ -6,7 +6,6 @@ it. Between two looks of callbacks as many steps as possible run in one compiled
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ from lamina.training.data.streams import StreamSource
 from lamina.training.epochs import Epochs
 from lamina.training.interrupt import Interrupt
 from lamina.training.logs import Logs
+from lamina.warning import warn
 
 
 class Validation(NamedTuple):
@@ -125,12 +125,11 @@ def warn_of_nan(model: Any, logs: dict[str, Any], epoch: int) -> None:
         return
     bad = [v.path for v in model.weights if not bool(jnp.all(jnp.isfinite(v._value)))]
     where = f"Weights that are not finite: {', '.join(bad[:5])}." if bad else "All weights are."
-    warnings.warn(
+    warn(
         f"{model}: the loss is {loss} at the end of epoch {epoch + 1}. {where} Try a smaller "
         "learning rate, clipnorm, or look for NaN in the data; callbacks.TerminateOnNaN() stops at "
         "the first such batch.",
         RuntimeWarning,
-        stacklevel=4,
     )
 
 

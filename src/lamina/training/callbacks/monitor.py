@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from lamina.registry import did_you_mean
 from lamina.training.callbacks.base import RememberingCallback
 from lamina.training.logs import as_logs, newest_name
+from lamina.warning import warn
 
 Mode = Literal["auto", "min", "max"]
 
@@ -111,11 +111,9 @@ class Monitor(RememberingCallback):
         if not self._warned:
             self._warned = True
             names = [str(name) for name in shared]
-            warnings.warn(
+            warn(
                 f"{type(self).__name__}: {self.monitor!r} is not available, so nothing is done. "
                 f"Available: {', '.join(names) or 'nothing'}.{did_you_mean(self.monitor, names)}",
-                UserWarning,
-                stacklevel=3,
             )
         return None
 

@@ -6,7 +6,6 @@ import csv
 import json
 import math
 import os
-import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 
 from lamina.training.callbacks.base import Callback
 from lamina.training.logs import as_logs
+from lamina.warning import warn
 
 
 class TerminateOnNaN(Callback):
@@ -176,9 +176,7 @@ class RemoteMonitor(Callback):
             with request.urlopen(message, timeout=self.timeout):
                 pass
         except (OSError, ValueError) as failure:
-            warnings.warn(
+            warn(
                 f"RemoteMonitor: the numbers of epoch {epoch} did not reach {self.root} "
                 f"({failure}).",
-                UserWarning,
-                stacklevel=2,
             )

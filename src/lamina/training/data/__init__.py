@@ -6,7 +6,6 @@ nowhere later: floats become ``floatx``, 64-bit ints become 32-bit ones, weights
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,6 +23,7 @@ from lamina.training.data.structure import (
 )
 from lamina.training.data.values import is_arrays
 from lamina.typing import Nested
+from lamina.warning import warn
 
 __all__ = [
     "ArraySource",
@@ -111,11 +111,9 @@ def make_source(
         own = _own_settings(x, workers, use_multiprocessing, limit)
         return SequenceSource(x, read, steps, shuffle, seed, *own, where=where)
     if use_multiprocessing:
-        warnings.warn(
+        warn(
             f"{where}: use_multiprocessing=True needs a Sequence; one thread reads a "
             f"{type(x).__name__}.",
-            UserWarning,
-            stacklevel=3,
         )
     return StreamSource(x, read, steps, workers > 0, limit, where)
 

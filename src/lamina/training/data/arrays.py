@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from lamina.training.data.source import Source, row_order
 from lamina.training.data.structure import Data, map_leaves, map_named, named_leaves
 from lamina.training.data.values import as_arrays, converted, is_arrays
 from lamina.typing import Nested
+from lamina.warning import warn
 
 RESIDENT_LIMIT: int | None = None
 """Bytes up to which data is kept whole; ``None`` for a quarter of the memory that is free."""
@@ -110,11 +110,9 @@ class ArraySource(Source):
         """Rows of an epoch."""
         there = math.ceil(self._rows / self._size)
         if steps is not None and steps > there:
-            warnings.warn(
+            warn(
                 f"{self._where}: {steps} steps of {self._size} rows are asked for, but the "
                 f"{self._rows} rows end after {there}; the epoch ends there.",
-                UserWarning,
-                stacklevel=4,
             )
         return min((steps or there) * self._size, self._rows)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +14,7 @@ from lamina.training.data.workers import (
     in_order,
     thread_pool,
 )
+from lamina.warning import warn
 
 
 class SequenceSource(Source):
@@ -60,11 +60,9 @@ class SequenceSource(Source):
         reason = can_be_sent(self._sequence)
         if reason is None:
             return RemoteItems(self._workers)
-        warnings.warn(
+        warn(
             f"{self._where}: use_multiprocessing=True needs a {type(self._sequence).__name__} that "
             f"can be pickled ({reason}); {self._workers} threads are used instead.",
-            UserWarning,
-            stacklevel=4,
         )
         return None
 
@@ -80,11 +78,9 @@ class SequenceSource(Source):
         if length is None or self._asked is None:
             return self._asked or length or 0
         if self._asked > length:
-            warnings.warn(
+            warn(
                 f"{self._where}: {self._asked} steps are asked for, but x, a {kind}, has {length} "
                 "batches; the epoch ends there.",
-                UserWarning,
-                stacklevel=5,
             )
         return min(self._asked, length)
 

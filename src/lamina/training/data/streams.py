@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from lamina.training.data.source import Source
 from lamina.training.data.structure import Data
 from lamina.training.data.workers import Prefetcher
+from lamina.warning import warn
 
 
 class StreamSource(Source):
@@ -95,12 +95,10 @@ class StreamSource(Source):
             )
         self._seen_any = True
         if expected is not None and seen < expected:
-            warnings.warn(
+            warn(
                 f"{self._where}: the data ran out in epoch {epoch + 1}: {expected} steps were "
                 f"expected and {seen} were seen. The epoch ends here. Let the generator yield at "
                 "least steps_per_epoch * epochs batches, or ask for fewer steps.",
-                UserWarning,
-                stacklevel=3,
             )
         elif expected is None and self._once:
             self.steps = seen  # what a second epoch would need
