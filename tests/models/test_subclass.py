@@ -162,3 +162,13 @@ def test_a_graph_with_attributes_beside_it(x):
     assert model(x).shape == (4, 2)
     assert model.encoder(x).shape == (4, 4)
     assert len(model.weights) == 4
+
+
+@pytest.mark.parametrize("name", ["train_step", "test_step", "predict_step"])
+def test_whole_steps_of_a_subclass_are_refused(name, x):
+    model = type("Own", (Net,), {name: lambda self, data: {}})()
+    with pytest.raises(NotImplementedError, match=f"{name} is overridden.*[Oo]verride"):
+        model.compile("sgd", "mse")
+    with pytest.raises(NotImplementedError, match=name):
+        model.predict(x)
+    assert model(x).shape == (len(x), 5)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import lamina
+from lamina import backend as K
 from lamina import losses, metrics, optimizers
 from lamina.core.layer import Layer
 from lamina.layers import Dense, Dropout, Embedding, Flatten, Input
@@ -443,3 +444,22 @@ def test_metrics_report_what_losses_cannot_see() -> None:
     with pytest.raises(ValueError, match="row 3"):
         model.fit(X, np.where(np.arange(ROWS) == 3, 5, 0), 4, 1, 0, shuffle=False)
     assert same(before, model.get_weights())
+
+
+def test_models_that_share_an_optimizer_share_its_learning_rate() -> None:
+    rate = optimizers.SGD(0.5)
+    models = [Sequential([Dense(1, kernel_initializer="zeros", input_shape=(2,))]) for _ in "ab"]
+    x, y = np.ones((4, 2), "f"), np.ones((4, 1), "f")
+    for model in models:
+        model.compile(rate, "mse")
+        model.train_on_batch(x, y)
+    assert models[0].optimizer is rate
+    assert models[1].optimizer is not rate
+    K.set_value(rate.lr, 0.0)
+    for model in models:
+        before = model.get_weights()
+        assert K.get_value(model.optimizer.lr) == 0.0
+        model.train_on_batch(x, y)
+        for old, new in zip(before, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(old, new)
+        assert K.get_value(model.optimizer.iterations) == 2

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
-from lamina.core import context, pure, shapes
+from lamina.core import context, faulty, pure, shapes
 from lamina.core.variable import Variable
 from lamina.core.weights import regularization, structure
 from lamina.models.arguments import unknown
@@ -26,6 +28,14 @@ else:
 
 MOST_STEPS = 8
 """Programs that are kept for one compilation: as flags of layers change, others are needed."""
+
+_LOOP = "or train with a loop of your own: gradients by jax.grad, then optimizer.apply."
+OWN_STEPS = {
+    "train_step": f"Override compute_loss or call, give compile a loss of your own, {_LOOP}",
+    "test_step": "Override compute_loss or call, or give compile a loss or metrics of your own.",
+    "predict_step": "Override call, which gets training=False there, or use what model(x) returns.",
+}
+"""Methods by which subclasses in Keras replace a whole step, and what to do instead."""
 
 
 class Compiled(Host):
@@ -86,8 +96,14 @@ class Compiled(Host):
         Raises:
             ValueError: an unknown name.
             TypeError: an unknown argument.
+            NotImplementedError: a subclass has a `train_step`, `test_step` or `predict_step`.
+
+        One optimizer object may serve several models, as in old GANs. The first that trains with
+        it keeps it; the others go on with a copy that has a state of its own but the same
+        learning rate variable, so that ``K.set_value(optimizer.lr, ...)`` holds for all of them.
 
         The weights that are trainable now are those that will be trained; set ``trainable`` before.
+        Layers that heed ``trainable`` in training, as batch normalization does, go by it too.
 
         >>> from lamina.layers import Dense
         >>> from lamina.models import Sequential
@@ -98,6 +114,7 @@ class Compiled(Host):
         """
         for name in other:
             raise unknown(self.compile, name)
+        self._refuse_own_steps()
         compilation = Compilation(
             optimizer,
             loss,
@@ -116,16 +133,48 @@ class Compiled(Host):
         if half and compilation.auto_scale_loss and not scaled:
             compilation.set_optimizer(LossScaleOptimizer(compilation.optimizer))
         if self._all_built():
-            compilation.collected = self.trainable_weights
+            self._collect(compilation)
         self._compilation = compilation
         self._forget_steps()
         self._warned_of_flags, self._flags_seen = False, -1
         self._seed, self._step = np.uint32(next_seed()), np.uint32(0)
         self._epochs_trained = 0
 
+    def _refuse_own_steps(self) -> None:
+        """Say that steps of a subclass's own, which nothing would call, are not supported."""
+        for name in OWN_STEPS:
+            if callable(getattr(self, name, None)):
+                raise NotImplementedError(
+                    f"{self}: {name} is overridden, but lamina never calls it: its steps are "
+                    f"compiled from call and the loss. {OWN_STEPS[name]}"
+                )
+
     def _forget_steps(self) -> None:
         self._steps = self._target_names = None
         self._checked_compilation("compile").known_steps.clear()
+
+    def _collect(self, compilation: Compilation) -> list[Variable]:
+        """Keep what is trainable now."""
+        compilation.flags = {id(layer): (layer, layer.trainable) for layer in self.all_layers()}
+        compilation.collected = self.trainable_weights
+        return compilation.collected
+
+    @contextmanager
+    def flags_as_compiled(self) -> Iterator[None]:
+        """Give the layers their ``trainable`` of the time of ``compile``, for as long as it runs.
+
+        Frozen later for the sake of another model, as a discriminator is, batch normalization
+        still learns in the model itself.
+        """
+        flags = self._checked_compilation("fit").flags
+        changed = [layer for layer, flag in flags.values() if layer.trainable != flag]
+        for layer in changed:
+            vars(layer)["_trainable"] = not layer.trainable
+        try:
+            yield
+        finally:
+            for layer in changed:
+                vars(layer)["_trainable"] = not layer.trainable
 
     def _all_built(self) -> bool:
         return self.built and all(layer.built for layer in self.all_layers())
@@ -248,7 +297,8 @@ class Compiled(Host):
         steps = self._steps
         if steps is not None and steps.structure == structure[0]:
             return steps
-        steps = self._steps = self._matching_steps(batch)
+        with faulty.tidy:
+            steps = self._steps = self._matching_steps(batch)
         steps.structure = structure[0]
         return steps
 
@@ -260,12 +310,13 @@ class Compiled(Host):
         if fresh:
             self._bind(batch)
         layers, weights = list(self.all_layers()), self.weights
-        key = (id(self.graph), *((id(layer), layer.trainable) for layer in layers))
-        key = (*key, *map(id, weights))
+        trainable = self._trained_variables()
+        flags = compilation.flags
+        now = ((id(one), flags.get(id(one), (one, one.trainable))[1]) for one in layers)
+        key = (id(self.graph), *now, *map(id, weights))
         known = compilation.known_steps.get(key)
         if known is not None:
             return known
-        trainable = self._trained_variables()
         self._ready_optimizer(compilation, trainable)
         steps = Steps(self, compilation, trainable, self._names_of_targets())
         try:
@@ -292,7 +343,7 @@ class Compiled(Host):
         """The variables that were trainable when the model was compiled."""
         compilation = self._checked_compilation("fit")
         if compilation.collected is None:
-            compilation.collected = self.trainable_weights
+            return self._collect(compilation)
         return compilation.collected
 
     def _warn_of_flags(self, method: str) -> None:

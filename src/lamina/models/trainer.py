@@ -250,6 +250,7 @@ class Trainer(Compiled):
         """
         workload = _workload(workers, use_multiprocessing, max_queue_size)
         workload = translated(self.predict, old, {"steps": steps, **workload})
+        self._refuse_own_steps()
         source = make_source(x, batch_size=batch_size, where="predict", **workload)
         try:
             listed = self._plain_callbacks(callbacks, 0 if verbose == "auto" else verbose, source)
