@@ -201,7 +201,7 @@ def test_other_layers_and_flags_recompile_nothing_in_a_known_state(data, compila
     model.train_on_batch(x[:8], y[:8])
     model.layers[0].trainable = False
     model.train_on_batch(x[:8], y[:8])
-    assert compilations.steps().count("_one") == 2
+    assert compilations.steps().count("_one") == 1  # flags are those of the time of compile
     assert not np.array_equal(model.get_weights()[0], weights[0])
 
 

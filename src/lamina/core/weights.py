@@ -121,12 +121,13 @@ class WeightOwner:
 
     @property
     def trainable(self) -> bool:
-        """Whether training changes the weights of this layer and of those in it."""
+        """Whether training changes the weights of this layer; setting it reaches those in it."""
         return self._trainable
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        self._trainable = bool(value)
+        for layer in self.all_layers():
+            vars(layer)["_trainable"] = bool(value)
         structure[0] += 1
 
     @property

@@ -54,6 +54,8 @@ class Model(BatchMethods, Trainer, Layer):
         self._start_training_state()
         if inputs is not None or outputs is not None:
             self._set_graph(inputs, outputs)
+            if not self.trainable:
+                self.trainable = False  # also that of the layers
 
     def _reset_graph(self) -> None:
         self.graph: Graph | None = None

@@ -47,6 +47,8 @@ class Sequential(Model):
             raise TypeError(f"{self}: layers must be a list of layers, got {layers!r}.")
         for layer in layers or ():
             self.add(layer)
+        if not trainable:
+            self.trainable = False  # also that of the layers
 
     @property
     def layers(self) -> list[Layer]:

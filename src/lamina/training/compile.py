@@ -41,6 +41,7 @@ class Compilation:
 
     Attributes:
         collected: the weights that were trainable when the model was compiled, once it is built.
+        flags: the layers at that time, and whether each was trainable, by identity.
         known_steps: compiled steps, by the layers, weights and flags that they are for.
 
     Raises:
@@ -90,6 +91,7 @@ class Compilation:
             measures.check_metric(entry)
         self.bound = False
         self.collected: list[Variable] | None = None
+        self.flags: dict[int, tuple[Any, bool]] = {}
         self.known_steps: dict[Any, Any] = {}
         self._output_names: list[str] = []
         self._losses: list[losses.Loss | None] = []

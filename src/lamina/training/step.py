@@ -100,7 +100,8 @@ class Steps:
         """Run the model on a batch, within a call: the total loss and what metrics need."""
         x, y, weight = batch
         model, compilation = self.model, self.compilation
-        outputs, mask = model._computed((x,), {}, None)
+        with model.flags_as_compiled():
+            outputs, mask = model._computed((x,), {}, None)
         flat = shapes.flat(outputs)
         masks = [None] * len(flat) if mask is None else shapes.flat(mask)
         targets = compilation.flatten_targets(y, self.names)
