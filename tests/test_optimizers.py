@@ -358,6 +358,16 @@ def test_steps_are_read_and_set():
 # Transformations of optax, and rules of one's own.
 
 
+def test_multi_steps_of_optax_are_taken_as_they_are():
+    optimizer = optimizers.get(optax.MultiSteps(optax.sgd(1.0), every_k_schedule=2))
+    weight = vector(0.0)
+    with jax.numpy_dtype_promotion("standard"):
+        optimizer.apply([jnp.full(1, 2.0)], [weight])
+        assert weight.numpy() == pytest.approx([0.0])
+        optimizer.apply([jnp.full(1, 4.0)], [weight])
+    assert weight.numpy() == pytest.approx([-3.0])
+
+
 def test_optax_is_bit_for_bit_itself():
     with jax.numpy_dtype_promotion("standard"):
         rule = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(3e-2, weight_decay=0.1))

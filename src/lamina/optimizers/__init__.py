@@ -23,7 +23,7 @@ from lamina.optimizers.momentum import SGD, Lion
 from lamina.optimizers.multi import MultiOptimizer, OptimizerMap
 from lamina.optimizers.muon import Muon
 from lamina.optimizers.schedule_free import ScheduleFreeAdamW
-from lamina.optimizers.wrapped import OptaxOptimizer, is_transformation
+from lamina.optimizers.wrapped import OptaxOptimizer, is_transformation, unwrapped
 from lamina.typing import Config
 
 sgd, rmsprop, adagrad, adadelta = SGD, RMSprop, Adagrad, Adadelta
@@ -60,6 +60,7 @@ def get(identifier: Any) -> Any:
     """
     if identifier is None or isinstance(identifier, Optimizer):
         return identifier
+    identifier = unwrapped(identifier)
     if is_transformation(identifier):
         return OptaxOptimizer(identifier)
     if isinstance(identifier, str):

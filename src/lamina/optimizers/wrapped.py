@@ -20,6 +20,12 @@ def is_transformation(value: Any) -> bool:
     return isinstance(value, tuple) and getattr(value, "_fields", None) == ("init", "update")
 
 
+def unwrapped(value: Any) -> Any:
+    """The transformation that an ``optax.MultiSteps`` object stands for; else the value itself."""
+    inner = None if isinstance(value, type) else getattr(value, "gradient_transformation", None)
+    return inner() if callable(inner) else value
+
+
 class OptaxOptimizer(Optimizer):
     """Update variables by a transformation of optax, which has its own learning rate.
 
@@ -46,6 +52,7 @@ class OptaxOptimizer(Optimizer):
                     f"OptaxOptimizer: {name} belongs into the transformation of optax."
                 )
         super().__init__(0.0, **options)
+        gradient_transformation = unwrapped(gradient_transformation)
         if not is_transformation(gradient_transformation):
             raise TypeError(
                 "OptaxOptimizer: gradient_transformation must be an "
