@@ -50,15 +50,32 @@ def first_bad_row(index: Any, size: int) -> tuple[Array, Array]:
     (1, 7)
     """
     index = _integers(index, "first_bad_row")
-    flat = index.reshape(-1)
+    return first_bad((index < 0) | (index >= size), index)
+
+
+def first_bad(bad: Array, values: Array) -> tuple[Array, Array]:
+    """Find the first value that is marked as bad.
+
+    Args:
+        bad: booleans; the first axis is the batch.
+        values: what they were decided on, of the same shape.
+
+    Returns:
+        The row of the batch as an int32 scalar, -1 if there is none, and the value found
+        there (0 if there is none).
+
+    >>> row, value = first_bad(jnp.array([False, True, True]), jnp.array([5, 7, 9]))
+    >>> int(row), int(value)
+    (1, 7)
+    """
+    flat = values.reshape(-1)
     if not flat.size:
-        return jnp.int32(-1), jnp.zeros((), index.dtype)
+        return jnp.int32(-1), jnp.zeros((), flat.dtype)
     place = lax.iota(jnp.int32, flat.size)
-    bad = (flat < 0) | (flat >= size)
     # A minimum is one vectorised pass; argmax of booleans is not.
-    first = jnp.min(jnp.where(bad, place, flat.size))
+    first = jnp.min(jnp.where(bad.reshape(-1), place, flat.size))
     found = first < flat.size
-    per_row = flat.size // index.shape[0] if index.ndim else 1
+    per_row = flat.size // values.shape[0] if values.ndim else 1
     value = lax.dynamic_index_in_dim(flat, first, keepdims=False)
     return jnp.where(found, first // per_row, -1), jnp.where(found, value, 0)
 
@@ -71,4 +88,4 @@ def _integers(index: Any, who: str) -> Array:
     return index if index.dtype.itemsize >= 4 else index.astype(jnp.int32)
 
 
-__all__ = ["first_bad_row", "take_rows"]
+__all__ = ["first_bad", "first_bad_row", "take_rows"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -16,22 +16,6 @@ Batch = tuple[Any, Any, Any]
 """Inputs, targets and sample weights of some rows."""
 
 
-class Noted(NamedTuple):
-    """The first check that failed.
-
-    Attributes:
-        place: int32, its number among the checks, or -1 while all is well.
-        row: int32, the row of the batch.
-        value: float32, what was found there.
-        step: uint32, the number of the step.
-    """
-
-    place: Any
-    row: Any
-    value: Any
-    step: Any
-
-
 class State(NamedTuple):
     """Everything that a training step reads and changes.
 
@@ -42,7 +26,7 @@ class State(NamedTuple):
         metrics: values of the variables of trackers and metrics.
         seed: uint32, from which all random keys are folded.
         step: uint32, number of steps so far.
-        noted: the first check that failed.
+        noted: the first check that failed, see `noted_in`.
     """
 
     trainable: list[Any]
@@ -51,7 +35,7 @@ class State(NamedTuple):
     metrics: list[Any]
     seed: Any
     step: Any
-    noted: Noted
+    noted: Any
 
 
 class Results(NamedTuple):
@@ -60,17 +44,44 @@ class Results(NamedTuple):
     Attributes:
         metrics: values of the variables of trackers and metrics.
         step: uint32, number of the batch in the evaluation.
-        noted: the first check that failed.
+        noted: the first check that failed, see `noted_in`.
     """
 
     metrics: list[Any]
     step: Any
-    noted: Noted
+    noted: Any
 
 
-def nothing_noted() -> Noted:
+def nothing_noted() -> np.ndarray:
     """All is well so far."""
-    return Noted(np.int32(-1), np.int32(-1), np.float32(0), np.uint32(0))
+    return np.array([-1, -1, 0, 0], np.int32)
+
+
+def has_failed(noted: Any) -> Any:
+    """Whether a check failed."""
+    return noted[0] >= 0
+
+
+def noted_in(noted: Any) -> tuple[int, int, float, int]:
+    """Number of the check that failed, row, value found there, number of the step.
+
+    All four stand in one int32 array, so that a step has one small kernel for them.
+    """
+    place, row, value, step = np.asarray(noted)
+    return int(place), int(row), float(value.view(np.float32)), int(step.view(np.uint32))
+
+
+def _first_of(faults: Sequence[Fault], step: Any) -> Any:
+    """What to note of the checks of a step."""
+    place, row, value = jnp.int32(-1), jnp.int32(-1), jnp.float32(0)
+    for number, fault in reversed(list(enumerate(faults))):
+        its_row = jnp.asarray(fault.row).astype(jnp.int32)
+        its_value = jnp.asarray(fault.value).astype(jnp.float32)
+        bad = its_row >= 0
+        place = jnp.where(bad, jnp.int32(number), place)
+        row, value = jnp.where(bad, its_row, row), jnp.where(bad, its_value, value)
+    bits = [lax.bitcast_convert_type(part, jnp.int32) for part in (value, jnp.asarray(step))]
+    return jnp.stack([place, row, *bits])
 
 
 def guarded(old: Any, new: Any, faults: Sequence[Fault]) -> Any:
@@ -83,20 +94,40 @@ def guarded(old: Any, new: Any, faults: Sequence[Fault]) -> Any:
     """
     if not faults:
         return new
-    rows = jnp.stack([jnp.asarray(fault.row).astype(jnp.int32) for fault in faults])
-    values = jnp.stack([jnp.asarray(fault.value).astype(jnp.float32) for fault in faults])
-    first = jnp.argmax(rows >= 0).astype(jnp.int32)
-    place = jnp.where(rows[first] >= 0, first, -1).astype(jnp.int32)
-    now = Noted(place, rows[first], values[first], jnp.asarray(old.step))
-    before = old.noted.place >= 0
-    noted = jax.tree.map(lambda one, other: jnp.where(before, one, other), old.noted, now)
-    failed = noted.place >= 0
-    kept = jax.tree.map(
-        lambda one, other: jnp.where(failed, one, other),
-        old._replace(noted=()),
-        new._replace(noted=()),
-    )
-    return kept._replace(noted=noted)
+    now = _first_of(faults, old.step)
+    noted = jnp.where(has_failed(old.noted), old.noted, now)
+    failed = has_failed(noted)
+
+    def kept(one: Any, other: Any) -> Any:
+        return one if one is other else jnp.where(failed, one, other)
+
+    chosen = jax.tree.map(kept, old._replace(noted=()), new._replace(noted=()))
+    return chosen._replace(noted=noted)
+
+
+def unless_noted(
+    noted: Any, faults: Sequence[Fault], update: Callable[..., Any], *values: Any
+) -> Any:
+    """Values after an update, or as they are if a check failed.
+
+    A loop of one turn or none: unlike a choice between old and new it works in place.
+
+    Args:
+        noted: what failed so far, this step included.
+        faults: the checks of the step.
+        update: function of the values to new ones of the same structure.
+        values: what to update.
+    """
+    if not faults:
+        return update(*values)
+    turns = jnp.where(has_failed(noted), 0, 1).astype(jnp.int32)
+
+    def body(carry: Any) -> Any:
+        turn, *now = carry
+        return (turn + 1, *update(*now))
+
+    _, *now = lax.while_loop(lambda carry: carry[0] < turns, body, (jnp.int32(0), *values))
+    return now
 
 
 def rows_of(x: Any) -> int:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lamina.core import jit, pure, shapes
+from lamina.core import faulty, jit, pure, shapes
 from lamina.core.context import Fault
 from lamina.core.readers import readers
 from lamina.core.variable import Variable
@@ -34,8 +34,11 @@ from lamina.training.state import (
     batch_of,
     guarded,
     has_convolution,
+    has_failed,
+    noted_in,
     nothing_noted,
     rows_of,
+    unless_noted,
 )
 
 if TYPE_CHECKING:
@@ -156,15 +159,21 @@ class Steps:
         gradients, aux = jax.grad(objective, has_aux=True)(state.trainable)
         total, details, other, metrics, (numbers, reports) = aux
         faults = faults_of(numbers, kept[0])
-        trainable, slots = optimizer.update(gradients, state.optimizer, state.trainable, hyper)
-        trainable = self._constrained(trainable)
         reports = dict(zip(kept[1], reports, strict=True))
         values = [*state.trainable, *other], further
         metrics, more = self._measured(metrics, values, total, details, batch, reports)
-        faults += more
-        self._checks["train"] = faults
-        new = State(trainable, other, slots, metrics, state.seed, state.step + 1, state.noted)
-        return guarded(state, new, faults)
+        faults = self._checks["train"] = [*faults, *more]
+
+        def update(trainable: list[Any], slots: Any) -> tuple[list[Any], Any]:
+            trainable, slots = optimizer.update(gradients, slots, trainable, hyper)
+            return self._constrained(trainable), slots
+
+        new = state._replace(other=other, metrics=metrics, step=state.step + 1)
+        state = guarded(state, new, faults)
+        trainable, slots = unless_noted(
+            state.noted, faults, update, state.trainable, state.optimizer
+        )
+        return state._replace(trainable=trainable, optimizer=slots)
 
     def _constrained(self, values: list[Any]) -> list[Any]:
         pairs = zip(self.trainable, values, strict=True)
@@ -212,7 +221,7 @@ class Steps:
 
         def going(carry: tuple[Any, State]) -> Any:
             place, state = carry
-            return (place < first + count) & (state.noted.place < 0)
+            return (place < first + count) & ~has_failed(state.noted)
 
         def body(carry: tuple[Any, State]) -> tuple[Any, State]:
             place, state = carry
@@ -315,7 +324,7 @@ class Steps:
                 f"{self.model}: there is no loss to train on. Give compile a loss, or let the "
                 "model add one with add_loss."
             )
-        with readers.lock:
+        with readers.lock, faulty.tidy:
             hyper = self.compilation.optimizer.hyperparameters()
             settings = hyper, [variable._value for variable in self.further]
             state, logs = run(self.collect(), settings, *args)
@@ -369,14 +378,16 @@ class Steps:
             phase: whether to look at training or at evaluation.
             explain: makes the message from the check, the number of the step, row and value.
         """
-        if not self._checks[phase] or int(np.asarray(self._noted[phase].place)) < 0:
+        if not self._checks[phase]:
             return
-        place, row, value, step = (np.asarray(part).item() for part in self._noted[phase])
+        place, row, value, step = noted_in(self._noted[phase])
+        if place < 0:
+            return
         self._noted[phase] = nothing_noted()
         fault = self._checks[phase][place]
         if explain is None:
             raise ValueError(fault.explain(row, value))
-        raise ValueError(explain(fault, int(step), row, value))
+        raise ValueError(explain(fault, step, row, value))
 
 
 def _make_private(variable: Variable) -> None:
