@@ -85,6 +85,12 @@ def test_a_model_is_a_layer(x):
     assert Sequential([inner, Dense(1)])(x).shape == (4, 1)
 
 
+def test_the_method_call_needs_a_run(x):
+    a = Input(shape=(3,))
+    with pytest.raises(RuntimeError, match=r"Call the model itself, model\(x\)"):
+        Model(a, Dense(2)(a)).call(x)
+
+
 def test_training_reaches_layers_in_models_in_models(x):
     a = Input(shape=(3,))
     inner = Model(a, Dropout(0.5)(a))
@@ -138,7 +144,10 @@ def test_wrong_models(make, error, message):
         (np.ones((4, 7)), r"input 'a' expects shape \(None, 3\).*axis 1 has size 7 instead of 3"),
         (np.ones(3), r"A single sample needs a batch axis in front"),
         ([np.ones((4, 3))] * 2, r"has 1 inputs \(a\), but got 2"),
-        ({"b": np.ones((4, 3))}, "no data for input 'a'; the dict has 'b'"),
+        (
+            {"b": np.ones((4, 3))},
+            "no data for input 'a'; the dict has 'b', the model the inp",
+        ),
     ],
 )
 def test_data_that_do_not_fit(data, message, x):
@@ -147,6 +156,15 @@ def test_data_that_do_not_fit(data, message, x):
     with pytest.raises(ValueError, match=message):
         model(data)
     assert model(x).shape == (4, 2)
+
+
+def test_a_misspelt_key_is_named(x):
+    left, right = Input(shape=(3,), name="left"), Input(shape=(3,), name="right")
+    model = Model([left, right], Add()([left, right]))
+    with pytest.raises(ValueError, match=r"unknown key 'rigth'.*Did you mean 'right'\?"):
+        model({"left": x, "rigth": x})
+    with pytest.raises(ValueError, match=r"no data for input 'right'; the dict has 'left', the "):
+        model({"left": x})
 
 
 def test_layers_by_name_and_index():
@@ -186,6 +204,36 @@ def test_a_wrapped_array_is_fed_nothing(x):
     np.testing.assert_allclose(model.predict(x, batch_size=4), model(x), rtol=1e-5)
     model.compile("sgd", "mse")
     model.fit(x, np.ones((4, 1)), batch_size=4, verbose=0)
+
+
+def test_a_model_of_wrapped_arrays_alone_takes_no_data(x):
+    y, weights = np.arange(4, dtype="f")[:, None], np.array([0.0, 1.0, 2.0, 0.5])
+    a = Input(tensor=x)
+    model = Model(a, Dense(1)(a))
+    twin_in = Input(shape=(3,))
+    twin = Model(twin_in, Dense(1)(twin_in))
+    twin.set_weights(model.get_weights())
+    np.testing.assert_allclose(model.predict(None, steps=1), twin.predict(x), rtol=1e-5)
+    np.testing.assert_allclose(model.predict_on_batch(None), twin.predict(x), rtol=1e-5)
+    assert model.predict(None, steps=3).shape == (12, 1)
+    for one in (model, twin):
+        one.compile("sgd", "mse")
+    held = (None, y)
+    found = model.fit(None, y, epochs=6, sample_weight=weights, validation_data=held, verbose=0)
+    wanted = twin.fit(x, y, epochs=6, sample_weight=weights, validation_data=(x, y), verbose=0)
+    for name, values in wanted.history.items():
+        np.testing.assert_allclose(found.history[name], values, rtol=1e-4)
+    model.fit(None, y, steps_per_epoch=3, verbose=0)
+    twin.fit(x, y, epochs=3, verbose=0)
+    model.train_on_batch(None, y)
+    twin.train_on_batch(x, y)
+    for one, other in zip(model.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    assert model.evaluate(None, y, verbose=0) == pytest.approx(twin.evaluate(x, y, verbose=0), 1e-4)
+    with pytest.raises(ValueError, match=r"are not cut into batches.*got 2 for 4 rows"):
+        model.fit(None, y, batch_size=2, verbose=0)
+    with pytest.raises(ValueError, match="rows"):
+        model.fit(None, y[:3], verbose=0)
 
 
 @pytest.mark.parametrize("kind", ["scipy", "bcoo"])

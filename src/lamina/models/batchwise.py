@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from lamina.core import dialects, shapes
 from lamina.training import loop
-from lamina.training.data import make_source
 from lamina.training.interrupt import Interrupt
 
 if TYPE_CHECKING:
@@ -89,14 +88,14 @@ class BatchMethods(Host):
         >>> model.predict_on_batch(np.ones((4, 2))).shape
         (4, 1)
         """
-        source = make_source(x, batch_size=2**31 - 1, where="predict_on_batch")
+        source = self._source(x, batch_size=2**31 - 1, where="predict_on_batch")
         (batch, _, _) = next(iter(source.batches(0)))
         return loop.joined([self._predicted(batch)])
 
     def _one_batch(self, where: str, x: Any, y: Any, weights: Any, class_weight: Any) -> Any:
         self._checked_compilation(where)
         names = self._names_of_targets() or None
-        source = make_source(
+        source = self._source(
             x,
             y,
             weights,

@@ -142,11 +142,11 @@ class Compiled(Host):
 
     def _refuse_own_steps(self) -> None:
         """Say that steps of a subclass's own, which nothing would call, are not supported."""
-        for name in OWN_STEPS:
+        for name, way_out in OWN_STEPS.items():
             if callable(getattr(self, name, None)):
                 raise NotImplementedError(
                     f"{self}: {name} is overridden, but lamina never calls it: its steps are "
-                    f"compiled from call and the loss. {OWN_STEPS[name]}"
+                    f"compiled from call and the loss. {way_out}"
                 )
 
     def _forget_steps(self) -> None:

@@ -98,19 +98,24 @@ def aligned(
     return result
 
 
+def held_rows(model: Any) -> int | None:
+    """Rows of the arrays that a model holds as ``Input(tensor=array)``, if it is fed nothing."""
+    if not model.inputs or any(tensor.value is None for tensor in model.inputs):
+        return None
+    return next((tensor.value.shape[0] for tensor in model.inputs if tensor.value.shape), None)
+
+
 def _by_place(model: Any, data: Nested, names: list[str]) -> list[Any]:
     if isinstance(data, dict):
         keys = _keys(model, names)
         found = [next((word for word in keys[name] if word in data), None) for name in names]
         for name, key in zip(names, found, strict=True):
             if key is None:
-                raise ValueError(
-                    f"{model}: no data for input {name!r}; the dict has "
-                    f"{', '.join(map(repr, data)) or 'nothing'}."
-                    f"{registry.did_you_mean(name, list(map(str, data)))}"
-                )
+                raise _missing(model, name, data, keys)
         return [data[key] for key in found]
     values = shapes.flat(data) if isinstance(data, list | tuple) else [data]
+    if not names and (data is None or np.shape(data)[1:] == (0,)):
+        return []  # all inputs are Input(tensor=array), and FixedSource gave the rows alone
     if data is None or len(values) != len(names):
         given = 0 if data is None else len(values)
         raise ValueError(
@@ -118,6 +123,20 @@ def _by_place(model: Any, data: Nested, names: list[str]) -> list[Any]:
             + (" Pass them as a list or as a dict by name." if len(names) > 1 else "")
         )
     return values
+
+
+def _missing(model: Any, name: str, data: dict[Any, Any], keys: dict[str, list[str]]) -> ValueError:
+    """The error for an input without data; a key that is no input may be a misspelt name."""
+    words = [word for known in keys.values() for word in known]
+    for key in data:
+        guess = "" if key in words else registry.did_you_mean(str(key), words)
+        if guess:
+            return ValueError(f"{model}: unknown key {key!r} in the dict of inputs.{guess}")
+    return ValueError(
+        f"{model}: no data for input {name!r}; the dict has "
+        f"{', '.join(map(repr, data)) or 'nothing'}, the model the inputs "
+        f"{', '.join(map(repr, keys))}."
+    )
 
 
 def _keys(model: Any, names: list[str]) -> dict[str, list[str]]:

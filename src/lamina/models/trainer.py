@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lamina.models import functional
 from lamina.models.arguments import check_epochs, check_split, translated, validation_parts
 from lamina.models.compiled import Compiled
 from lamina.training import loop
 from lamina.training.callbacks import CallbackList
-from lamina.training.data import make_source, split_validation
+from lamina.training.data import FixedSource, make_source, split_validation
 from lamina.training.data.values import is_arrays
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Trainer(Compiled):
             )
         elif validation_split:
             check_split(validation_split)
-        source = make_source(
+        source = self._source(
             x,
             y,
             sample_weight,
@@ -111,6 +112,15 @@ class Trainer(Compiled):
             if held_out is not None:
                 held_out.close()
 
+    def _source(self, x: Any, y: Any = None, sample_weight: Any = None, **options: Any) -> Source:
+        """The source of batches for what was passed as data."""
+        rows = functional.held_rows(self) if x is None else None
+        if rows is None:
+            return make_source(x, y, sample_weight, **options)
+        known = ("batch_size", "steps", "class_weight", "where", "names")
+        options = {name: options[name] for name in known if name in options}
+        return FixedSource(rows, y, sample_weight, **options)
+
     def _callbacks(
         self, callbacks: Any, verbose: Any, epochs: int, source: Source, validates: bool
     ) -> CallbackList:
@@ -134,7 +144,7 @@ class Trainer(Compiled):
         """The source of validation data."""
         x, y, weights = validation_parts(data)
         arrays = x is None or is_arrays(x)
-        return make_source(
+        return self._source(
             x,
             y,
             weights,
@@ -195,7 +205,7 @@ class Trainer(Compiled):
         workload = _workload(workers, use_multiprocessing, max_queue_size)
         workload = translated(self.evaluate, old, {"steps": steps, **workload})
         self._checked_compilation("evaluate")
-        source = make_source(
+        source = self._source(
             x,
             y,
             sample_weight,
@@ -251,7 +261,7 @@ class Trainer(Compiled):
         workload = _workload(workers, use_multiprocessing, max_queue_size)
         workload = translated(self.predict, old, {"steps": steps, **workload})
         self._refuse_own_steps()
-        source = make_source(x, batch_size=batch_size, where="predict", **workload)
+        source = self._source(x, batch_size=batch_size, where="predict", **workload)
         try:
             listed = self._plain_callbacks(callbacks, 0 if verbose == "auto" else verbose, source)
             return loop.predict(self, source, listed)

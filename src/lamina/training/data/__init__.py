@@ -12,6 +12,7 @@ from typing import Any
 from lamina.training.data.arrays import ArraySource, read_data, resident_limit, split_validation
 from lamina.training.data.batches import BatchReader
 from lamina.training.data.checks import check_count, check_no_arrays, check_shuffle
+from lamina.training.data.fixed import FixedSource
 from lamina.training.data.sequences import SequenceSource, is_sequence
 from lamina.training.data.source import Source
 from lamina.training.data.streams import StreamSource
@@ -28,6 +29,7 @@ from lamina.warning import warn
 __all__ = [
     "ArraySource",
     "Data",
+    "FixedSource",
     "SequenceSource",
     "Source",
     "StreamSource",
