@@ -85,7 +85,7 @@ def test_a_class_name_gives_an_object():
 
 
 def test_unknown_names_have_a_hint():
-    with pytest.raises(ValueError, match=r"Unknown loss 'mean_square_eror'.*'MeanSquaredError'"):
+    with pytest.raises(ValueError, match=r"Unknown loss 'mean_square_eror'.*'mean_squared_error'"):
         losses.get("mean_square_eror")
 
 
