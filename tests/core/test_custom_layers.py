@@ -269,6 +269,28 @@ def test_layers_in_lists_and_dicts_are_found():
     assert len(layer.non_trainable_weights) == 7
 
 
+def test_variables_in_dicts_and_nested_lists_are_weights_and_train():
+    class Holds(Layer):
+        def __init__(self):
+            super().__init__()
+            self.pairs = {"w": K.variable(np.float32(2.0)), "deep": {"v": [K.variable(3.0)]}}
+            self.rows = [[K.variable(4.0)], (K.variable(5.0),)]
+
+        def call(self, x):
+            first = self.pairs["w"].value * self.pairs["deep"]["v"][0].value
+            return x * first * self.rows[0][0].value * self.rows[1][0].value
+
+    layer = Holds()
+    values = [float(w) for w in layer.get_weights()]
+    assert values == [2.0, 3.0, 4.0, 5.0]
+    assert len(layer.trainable_weights) == 4
+    model = Sequential([layer])
+    model.compile("sgd", "mse")
+    model.train_on_batch(X, X)
+    after = [float(w) for w in layer.get_weights()]
+    assert all(a != b for a, b in zip(after, values, strict=True))
+
+
 def test_a_subclass_of_a_layer_keeps_what_it_passes_on():
     class Scaled(Dense):
         def __init__(self, units, factor=2.0, **kwargs):

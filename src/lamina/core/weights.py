@@ -86,14 +86,17 @@ class WeightOwner:
         return list(found.values())
 
     def own_variables(self) -> list[Variable]:
-        """The variables of this layer itself: of ``add_weight``, and those in its attributes."""
+        """The variables of this layer itself: of ``add_weight``, and those in attributes.
+
+        Lists, tuples and dicts are searched too, however deep.
+        """
         found: dict[Variable, None] = dict.fromkeys(self._trainable_weights)
         found.update(dict.fromkeys(self._non_trainable_weights))
         for name, value in vars(self).items():
             if isinstance(value, Variable):
                 found[value] = None
-            elif isinstance(value, list | tuple) and name not in _NOT_PARTS:
-                found.update(dict.fromkeys(part for part in value if isinstance(part, Variable)))
+            elif isinstance(value, list | tuple | dict) and name not in _NOT_PARTS:
+                found.update(dict.fromkeys(_variables_in(value)))
         return list(found)
 
     def all_layers(self) -> Iterator[Layer]:
@@ -263,6 +266,15 @@ def _collect(value: Any, found: dict[int, Any]) -> None:
     elif isinstance(value, dict):
         for part in value.values():
             _collect(part, found)
+
+
+def _variables_in(value: Any) -> Iterator[Variable]:
+    """The variables in lists and dicts, however deep."""
+    for part in value.values() if isinstance(value, dict) else value:
+        if isinstance(part, Variable):
+            yield part
+        elif isinstance(part, list | tuple | dict):
+            yield from _variables_in(part)
 
 
 _ORDERS = {
