@@ -101,6 +101,25 @@ def test_frozen_layers_keep_their_weights_apart():
     assert not Dense(2, trainable=False).trainable
 
 
+def test_looking_for_trainable_weights_takes_a_walk_however_many_are_frozen(monkeypatch):
+    outer = Layer()
+    for _ in range(30):
+        inner = Layer()
+        inner.part, inner.dense = outer, Dense(2)  # type: ignore[attr-defined]
+        outer = inner
+    outer.trainable = False
+    count: list[int] = []
+    walk = Layer.sublayers
+    monkeypatch.setattr(Layer, "sublayers", lambda self: count.append(0) or walk(self))
+    assert outer.trainable_weights == []
+    assert len(count) <= 2 * 61 + 1
+
+
+def test_methods_that_need_a_run_say_so():
+    with pytest.raises(RuntimeError, match=r"Call the layer itself, layer\(x\)"):
+        Dense(2).random_key(0)
+
+
 def test_dtypes_and_defaults():
     layer = Dense(2, dtype="float16")
     assert (layer.dtype, layer.compute_dtype) == ("float16", "float16")

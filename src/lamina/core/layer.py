@@ -265,9 +265,7 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
         return self._output_mask(inputs, outputs, mask)
 
     def _output_mask(self, inputs: Any, outputs: Any, mask: Any) -> Any:
-        """The mask of outputs that were just computed."""
-        if mask is None and not _makes_mask(type(self)):
-            return None
+        """The mask of outputs that were just computed, where there is one or the layer makes it."""
         return self.compute_mask(inputs, mask)
 
     def _inferred(self, *args: Any, **kwargs: Any) -> Any:
@@ -318,9 +316,17 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
             call.faults.append(context.Fault(row, value, explain))
 
     def random_key(self, seed: int) -> jax.Array:
-        """The key of this draw in this run, for a layer's own seed."""
+        """The key of this draw in this run, for a layer's own seed.
+
+        Raises:
+            RuntimeError: no layer is being called.
+        """
         call = context.current()
-        assert call is not None
+        if call is None:
+            raise RuntimeError(
+                f"{self}: random_key is for use within call, which a run gives a key. Call the "
+                "layer itself, layer(x), instead of its method call."
+            )
         return call.next_key(seed)
 
     def __str__(self) -> str:

@@ -99,13 +99,17 @@ class WeightOwner:
                 found.update(dict.fromkeys(_variables_in(value)))
         return list(found)
 
-    def all_layers(self) -> Iterator[Layer]:
-        """This layer and all layers in it, each once."""
+    def all_layers(self, learning: bool = False) -> Iterator[Layer]:
+        """This layer and all layers in it, each once.
+
+        Args:
+            learning: whether to stay out of layers that are frozen.
+        """
         seen: set[int] = set()
         stack = [cast("Layer", self)]
         while stack:
             layer = stack.pop()
-            if id(layer) not in seen:
+            if id(layer) not in seen and (layer._trainable or not learning):
                 seen.add(id(layer))
                 yield layer
                 stack.extend(reversed(layer.sublayers()))
@@ -113,12 +117,10 @@ class WeightOwner:
     def _gather(self, trainable: bool) -> list[Variable]:
         """Trainable weights, or the others, of this layer and those in it, in Keras' order."""
         found: dict[Variable, None] = {}
-        frozen: set[int] = set()
+        learning = set(map(id, self.all_layers(learning=True)))
         for layer in self.all_layers():
-            if not layer._trainable:
-                frozen.update(id(part) for part in layer.all_layers())
             for variable in layer.own_variables():
-                if (_learns(layer, variable) and id(layer) not in frozen) is trainable:
+                if (_learns(layer, variable) and id(layer) in learning) is trainable:
                     found[variable] = None
         return list(found)
 

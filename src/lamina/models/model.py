@@ -169,7 +169,12 @@ class Model(BatchMethods, Trainer, Layer):
                 f"{self} has neither inputs and outputs nor a method call: pass them to Model(), "
                 "or define call(self, inputs)."
             )
-        graph = self.graph
+        graph, record = self.graph, context.current()
+        if record is None:
+            raise RuntimeError(
+                f"{self}: call is for use within a run. Call the model itself, model(x), instead "
+                "of its method call."
+            )
         values = functional.aligned(self, inputs, self.input_names, graph.inputs)
         found = [None] * len(values) if mask is None else shapes.listed(mask)
         outputs, out_masks = graph.run(values, found)

@@ -135,7 +135,8 @@ def _each_slice(
         )
         made = made.reshape(*part.shape[:2], *made.shape[1:])
         total = made if total is None else total + made
-    assert total is not None
+    if total is None:
+        raise ValueError(f"The kernel's window must hold something, got shape {kernel.shape}.")
     return jnp.moveaxis(total, 1, 2) if data_format == "channels_first" else total
 
 
@@ -172,7 +173,8 @@ def _each_channel(
             part = lax.slice_in_dim(part, at * step, end, stride, axis)
         part = part * lax.broadcast_in_dim(kernel[(*cell, 0)], part.shape, (channel_axis,))
         total = part if total is None else total + part
-    assert total is not None
+    if total is None:
+        raise ValueError(f"The kernel's window must hold something, got shape {kernel.shape}.")
     return total
 
 
