@@ -17,7 +17,12 @@ else:
 
 
 class BatchMethods(Host):
-    """``train_on_batch`` and its relatives, ``fit_generator`` and its relatives."""
+    """``train_on_batch`` and its relatives, ``fit_generator`` and its relatives.
+
+    >>> from lamina.models import Model
+    >>> issubclass(Model, BatchMethods)
+    True
+    """
 
     def train_on_batch(
         self,
@@ -93,7 +98,7 @@ class BatchMethods(Host):
         return loop.joined([self._predicted(batch)])
 
     def _one_batch(self, where: str, x: Any, y: Any, weights: Any, class_weight: Any) -> Any:
-        self._checked_compilation(where)
+        self._checked_compilation(where).method = where
         names = self._names_of_targets() or None
         source = self._source(
             x,

@@ -11,13 +11,19 @@ from lamina.training import loop
 from lamina.training.callbacks import CallbackList
 from lamina.training.data import FixedSource, make_source, split_validation
 from lamina.training.data.values import is_arrays
+from lamina.training.progress import checked_verbosity
 
 if TYPE_CHECKING:
     from lamina.training.data.source import Source
 
 
 class Trainer(Compiled):
-    """``fit``, ``evaluate`` and ``predict``."""
+    """``fit``, ``evaluate`` and ``predict``, which every model has.
+
+    >>> from lamina.models import Model
+    >>> issubclass(Model, Trainer)
+    True
+    """
 
     def fit(
         self,
@@ -73,11 +79,19 @@ class Trainer(Compiled):
         Raises:
             RuntimeError: the model is not compiled.
             ValueError: data that do not fit the model or each other.
+
+        >>> import numpy as np
+        >>> from lamina.layers import Dense
+        >>> from lamina.models import Sequential
+        >>> model = Sequential([Dense(1, kernel_initializer="zeros", input_shape=(2,))])
+        >>> model.compile("sgd", "mse")
+        >>> model.fit(np.ones((8, 2)), np.ones((8, 1)), epochs=1, verbose=0).history
+        {'loss': [1.0]}
         """
         workload = _workload(workers, use_multiprocessing, max_queue_size)
         workload = translated(self.fit, old, {"epochs": epochs, **workload})
         epochs = workload.pop("epochs")
-        self._checked_compilation("fit")
+        self._checked_compilation("fit").method = "fit"
         check_epochs(self, epochs, initial_epoch, validation_freq)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = split_validation(
@@ -125,6 +139,7 @@ class Trainer(Compiled):
         self, callbacks: Any, verbose: Any, epochs: int, source: Source, validates: bool
     ) -> CallbackList:
         """The callbacks of a fit, with history and progress among them."""
+        verbose = checked_verbosity(verbose, "fit")
         params = {
             "verbose": verbose,
             "epochs": epochs,
@@ -132,7 +147,7 @@ class Trainer(Compiled):
             "samples": source.samples,
             "batch_size": source.batch_size,
             "do_validation": validates,
-            "metrics": self.metrics_names,
+            "metrics": self.metrics_names,  # all of them as soon as the first batch is known
         }
         if isinstance(callbacks, CallbackList):
             callbacks = callbacks.callbacks
@@ -201,10 +216,18 @@ class Trainer(Compiled):
 
         Returns:
             The loss, or a list of it and the metrics in the order of ``metrics_names``, or a dict.
+
+        >>> import numpy as np
+        >>> from lamina.layers import Dense
+        >>> from lamina.models import Sequential
+        >>> model = Sequential([Dense(1, kernel_initializer="zeros", input_shape=(2,))])
+        >>> model.compile("sgd", "mse", ["mae"])
+        >>> model.evaluate(np.ones((8, 2)), 2 * np.ones((8, 1)), verbose=0)
+        [4.0, 2.0]
         """
         workload = _workload(workers, use_multiprocessing, max_queue_size)
         workload = translated(self.evaluate, old, {"steps": steps, **workload})
-        self._checked_compilation("evaluate")
+        self._checked_compilation("evaluate").method = "evaluate"
         source = self._source(
             x,
             y,
@@ -215,12 +238,15 @@ class Trainer(Compiled):
             **workload,
         )
         try:
-            listed = self._plain_callbacks(callbacks, verbose, source)
+            listed = self._plain_callbacks("evaluate", callbacks, verbose, source)
             return self._reported(loop.evaluate(self, source, listed), return_dict)
         finally:
             source.close()
 
-    def _plain_callbacks(self, callbacks: Any, verbose: Any, source: Source) -> CallbackList:
+    def _plain_callbacks(
+        self, method: str, callbacks: Any, verbose: Any, source: Source
+    ) -> CallbackList:
+        verbose = checked_verbosity(verbose, method)
         params = {"verbose": verbose, "steps": source.steps, "samples": source.samples}
         return CallbackList(callbacks, add_progbar=verbose != 0, model=self, params=params)
 
@@ -257,13 +283,21 @@ class Trainer(Compiled):
 
         Returns:
             NumPy arrays in the structure of the outputs.
+
+        >>> import numpy as np
+        >>> from lamina.layers import Dense
+        >>> from lamina.models import Sequential
+        >>> model = Sequential([Dense(1, kernel_initializer="zeros", input_shape=(2,))])
+        >>> model.predict(np.ones((8, 2))).shape
+        (8, 1)
         """
         workload = _workload(workers, use_multiprocessing, max_queue_size)
         workload = translated(self.predict, old, {"steps": steps, **workload})
         self._refuse_own_steps()
         source = self._source(x, batch_size=batch_size, where="predict", **workload)
         try:
-            listed = self._plain_callbacks(callbacks, 0 if verbose == "auto" else verbose, source)
+            verbose = 0 if verbose == "auto" else verbose
+            listed = self._plain_callbacks("predict", callbacks, verbose, source)
             return loop.predict(self, source, listed)
         finally:
             source.close()

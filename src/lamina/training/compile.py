@@ -42,6 +42,7 @@ class Compilation:
     Attributes:
         collected: the weights that were trainable when the model was compiled, once it is built.
         flags: the layers at that time, and whether each was trainable, by identity.
+        method: what the user called last, for messages.
         known_steps: compiled steps, by the layers, weights and flags that they are for.
 
     Raises:
@@ -90,6 +91,7 @@ class Compilation:
         for entry in outputs.leaves(metrics) + outputs.leaves(weighted_metrics):
             measures.check_metric(entry)
         self.bound = False
+        self.method = "fit"
         self.collected: list[Variable] | None = None
         self.flags: dict[int, tuple[Any, bool]] = {}
         self.known_steps: dict[Any, Any] = {}
@@ -204,7 +206,7 @@ class Compilation:
             ValueError: too many or too few, or a name that no output has.
         """
         wanted = [entry is not None for entry in outputs.losses(self.loss, output_names)]
-        return outputs.targets(y, output_names, wanted)
+        return outputs.targets(y, output_names, wanted, self.method)
 
     def flatten_weights(self, sample_weight: Any, output_names: Sequence[str]) -> list[Any]:
         """The sample weights of each output; one array counts for all.

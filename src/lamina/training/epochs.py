@@ -75,6 +75,7 @@ class Epochs:
         self.rows = Resident(source) if source.resident is not None else None
         self._epoch, self._first = 0, 0
         self._order: np.ndarray | None = None
+        self._named = not self.training
 
     def run(self, epoch: int) -> dict[str, Any]:
         """One epoch; gives the logs at its end, on the device."""
@@ -103,18 +104,28 @@ class Epochs:
             return self.callbacks.needs_batches
         return self.callbacks.needs_test_batches
 
-    def _begin(self, step: int) -> None:
-        if self.training:
-            self.callbacks.on_train_batch_begin(step, {})
-        else:
-            self.callbacks.on_test_batch_begin(step, {})
+    def name_metrics(self, batch: Any) -> None:
+        """Enter what a training will report into the callbacks' ``params``, as Keras 2 did."""
+        self._named = True
+        self.model._prepared_steps(batch)
+        params, names = self.callbacks.params, self.model.metrics_names
+        validated = [f"val_{name}" for name in names] if params.get("do_validation") else []
+        params["metrics"] = [*names, *validated]
 
-    def _end(self, step: int, logs: dict[str, Any]) -> None:
-        self._check()
+    def _begin(self, step: int, size: int) -> None:
+        logs = Logs(aside={"batch": step, "size": size})
         if self.training:
-            self.callbacks.on_train_batch_end(step, Logs(logs))
+            self.callbacks.on_train_batch_begin(step, logs)
         else:
-            self.callbacks.on_test_batch_end(step, Logs(logs))
+            self.callbacks.on_test_batch_begin(step, logs)
+
+    def _end(self, step: int, size: int, logs: dict[str, Any]) -> None:
+        self._check()
+        shown = Logs(logs, aside={"batch": step, "size": size})
+        if self.training:
+            self.callbacks.on_train_batch_end(step, shown)
+        else:
+            self.callbacks.on_test_batch_end(step, shown)
 
     def _stopped(self) -> bool:
         return self.training and bool(self.model.stop_training)
@@ -165,17 +176,20 @@ class Epochs:
 
     def _single(self, batch: Any, step: int, each: bool) -> dict[str, Any]:
         """One step on a batch."""
+        if not self._named:
+            self.name_metrics(batch)
+        size = jax.tree.leaves(batch)[0].shape[0] if each else 0
         if each:
-            self._begin(step)
+            self._begin(step, size)
         steps = self.model._prepared_steps(batch)
         logs = steps.one(batch) if self.training else steps.test(batch, step)
-        return self._after(step, logs, each)
+        return self._after(step, size, logs, each)
 
     def _several(self, block: Any, step: int, place: int, count: int, each: bool) -> dict[str, Any]:
         """Some steps on the batches of a block in one compiled call."""
-        if each:
-            self._begin(step + place)
         assert self.rows is not None
+        if each:
+            self._begin(step + place, self.rows.size)
         steps = self.model._prepared_steps(self.rows.example)
         start = time.perf_counter()
         if self.training:
@@ -186,12 +200,12 @@ class Epochs:
             jax.block_until_ready(logs)
             self.chunks.measure(count, time.perf_counter() - start)
             self._check()
-        return self._after(step + place + count - 1, logs, each)
+        return self._after(step + place + count - 1, self.rows.size, logs, each)
 
-    def _after(self, step: int, logs: dict[str, Any], each: bool) -> dict[str, Any]:
+    def _after(self, step: int, size: int, logs: dict[str, Any], each: bool) -> dict[str, Any]:
         self.interrupt.check()
         if each:
-            self._end(step, logs)
+            self._end(step, size, logs)
         self.callbacks.on_progress(step + 1, self.source.steps, Logs(logs))
         return logs
 

@@ -123,14 +123,19 @@ class Logs(AliasedDict):
         read: function that returns a mapping of names to numbers, called when the first of
             `names` is read. For numbers that are computed only if they are wanted.
         names: the names that `read` gives, in order; they come after those of `values`.
+        aside: what Keras 2 put among the numbers, ``batch`` and ``size``: answered to when asked
+            for by name, but not one of the keys.
 
     >>> import jax.numpy as jnp
     >>> logs = Logs({"loss": jnp.float32(0.5), "accuracy": jnp.float32(0.75)})
     >>> logs["acc"], logs.get("val_loss"), dict(logs)
     (0.75, None, {'loss': 0.5, 'accuracy': 0.75})
+    >>> logs = Logs({"loss": 0.5}, aside={"batch": 3, "size": 32})
+    >>> logs.get("size"), dict(logs)
+    (32, {'loss': 0.5})
     """
 
-    __slots__ = ("_reader",)
+    __slots__ = ("_aside", "_reader")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(
@@ -139,21 +144,40 @@ class Logs(AliasedDict):
         *,
         read: Callable[[], Mapping[str, Any]] | None = None,
         names: Iterable[str] = (),
+        aside: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(values)
         self._reader = read
+        self._aside = dict(aside or {})
         if read is not None:
             for name in names:
                 dict.__setitem__(self, name, _MISSING)
 
     def __getitem__(self, key: str) -> Any:
         real = self.real_key(key)
+        if real in self._aside and not dict.__contains__(self, real):
+            return self._aside[real]
         value = super().__getitem__(real)
         if type(value) is float:
             return value
         if value is _MISSING:
             value = self._read_deferred()[real]
         return self._keep(real, value)
+
+    def __contains__(self, key: object) -> bool:
+        return super().__contains__(key) or key in self._aside
+
+    def __delitem__(self, key: str) -> None:
+        if key in self._aside and not super().__contains__(key):
+            del self._aside[key]
+        else:
+            super().__delitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The number of that name, or `default`."""
+        if super().__contains__(key):
+            return self[key]
+        return self._aside.get(key, default)
 
     def _read_deferred(self) -> Mapping[str, Any]:
         reader, self._reader = self._reader, None
@@ -196,7 +220,7 @@ class Logs(AliasedDict):
 
     def copy(self) -> Logs:
         """A copy with all numbers read."""
-        return Logs(self.items())
+        return Logs(self.items(), aside=self._aside)
 
     def __eq__(self, other: object) -> bool:
         self._read_all()

@@ -66,6 +66,8 @@ def fit(
     with interrupt.held():
         model._fitting = True
         try:
+            if runner.rows is not None:
+                runner.name_metrics(runner.rows.example)
             callbacks.on_train_begin({})
             logs = _all_epochs(runner, epochs, validation)
             model._finish_training()

@@ -157,7 +157,9 @@ def metrics(
     return [[entry] for entry in given]
 
 
-def targets(given: Any, names: Sequence[str], wanted: Sequence[bool]) -> list[Any]:
+def targets(
+    given: Any, names: Sequence[str], wanted: Sequence[bool], method: str = "fit"
+) -> list[Any]:
     """The targets of each output, ``None`` where there are none.
 
     Args:
@@ -165,6 +167,7 @@ def targets(given: Any, names: Sequence[str], wanted: Sequence[bool]) -> list[An
             entry for each output, or one for each that has a loss.
         names: names of the outputs.
         wanted: which outputs have a loss.
+        method: what the user called, for messages.
 
     Raises:
         ValueError: too many or too few, or a name that no output has.
@@ -176,19 +179,21 @@ def targets(given: Any, names: Sequence[str], wanted: Sequence[bool]) -> list[An
         check_names("y", given, names)
         found = [given.get(name) for name in names]
     elif isinstance(given, list | tuple):
-        found = _spread(list(given), names, wanted)
+        found = _spread(list(given), names, wanted, method)
     else:
-        found = _spread([given], names, wanted)
+        found = _spread([given], names, wanted, method)
     for name, target, needed in zip(names, found, wanted, strict=True):
         if needed and target is None:
             raise ValueError(
-                f"There are no targets for output {name!r}, which has a loss. Give y"
+                f"{method}: there are no targets for output {name!r}, which has a loss. Give y"
                 + (f" as a list or as a dict with the keys {listed(names)}." if count > 1 else ".")
             )
     return found
 
 
-def _spread(given: list[Any], names: Sequence[str], wanted: Sequence[bool]) -> list[Any]:
+def _spread(
+    given: list[Any], names: Sequence[str], wanted: Sequence[bool], method: str
+) -> list[Any]:
     if len(given) == len(names):
         return given
     if len(given) == sum(wanted):
@@ -196,8 +201,8 @@ def _spread(given: list[Any], names: Sequence[str], wanted: Sequence[bool]) -> l
         return [next(rest) if needed else None for needed in wanted]
     outputs = f"{len(names)} output{'s' if len(names) > 1 else ''} ({listed(names)})"
     raise ValueError(
-        f"y holds {len(given)} array{'s' if len(given) != 1 else ''}, but the model has {outputs}. "
-        "Give one array of targets for each, as a list or as a dict by name."
+        f"{method}: y holds {len(given)} array{'s' if len(given) != 1 else ''}, but the model has "
+        f"{outputs}. Give one array of targets for each, as a list or as a dict by name."
     )
 
 
