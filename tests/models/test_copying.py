@@ -107,7 +107,7 @@ def test_clones_on_other_inputs_and_of_other_layers(x):
         return type(layer).from_config(config)
 
     assert len(clone_model(model, clone_function=wider).get_layer("shared").weights) == 1
-    with pytest.raises(ValueError, match="got 1 input tensors for 2 inputs"):
+    with pytest.raises(ValueError, match="got 1 input tensor for 2 inputs"):
         clone_model(model, p)
 
 

@@ -105,7 +105,12 @@ def test_a_layer_that_does_not_fit_changes_nothing(x):
 
 WRONG: list[Any] = [
     (lambda m: m.add(Dense), TypeError, "Did you forget the parentheses"),
-    (lambda m: m.add("relu"), TypeError, "add takes a layer, got 'relu'"),
+    (
+        lambda m: m.add(Dense(3)(np.ones((2, 3), "float32"))),
+        TypeError,
+        r"got array of shape \(2, 3\) and dtype float32\. Put layers in, not what they return",
+    ),
+    (lambda m: m.add("relu"), TypeError, "add takes a layer, got str 'relu'"),
     (lambda m: m.add(Dense(2, name="a")), ValueError, "a layer named 'a' is in the model already"),
     (lambda m: m.add(Input(shape=(3,))), ValueError, "an input can only be the first layer"),
     (lambda m: m.add(_two_outputs()), ValueError, "several outputs"),

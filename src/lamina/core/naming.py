@@ -42,6 +42,15 @@ def get_uid(prefix: str = "") -> int:
     return number
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things, in words.
+
+    >>> counted(1, "input"), counted(2, "input")
+    ('1 input', '2 inputs')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def reset() -> None:
     """Start all counts anew."""
     with _lock:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core import shapes
+from lamina.core.naming import counted
 from lamina.typing import Nested, Shape
 
 
@@ -76,7 +77,7 @@ def check(layer: Any, inputs: Nested) -> None:
     values = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
     if len(specs) != len(values):
         raise ValueError(
-            f"{layer}: expected {len(specs)} inputs, got {len(values)}"
+            f"{layer}: expected {counted(len(specs), 'input')}, got {len(values)}"
             f"{_shapes(values)}. Pass them as one list."
         )
     for place, (spec, value) in enumerate(zip(specs, values, strict=True)):
@@ -84,7 +85,17 @@ def check(layer: Any, inputs: Nested) -> None:
         problem = None if spec is None else spec.problem(shape)
         if problem is not None:
             which = "" if len(values) == 1 else f" {place}"
-            raise ValueError(f"{layer}: {problem} (input{which} has shape {shape}).{_hint(layer)}")
+            hint = _axis_hint(layer, spec, len(shape)) or _hint(layer)
+            raise ValueError(f"{layer}: {problem} (input{which} has shape {shape}).{hint}")
+
+
+def _axis_hint(layer: Any, spec: InputSpec, rank: int) -> str:
+    """What to do where layers of images get one axis too few."""
+    data_format = getattr(layer, "data_format", None)
+    if data_format is None or spec.ndim is None or rank != spec.ndim - 1:
+        return ""
+    added = "x[:, None]" if data_format == "channels_first" else "x[..., None]"
+    return f" Without an axis of channels, add one: {added}. A single sample is a batch as x[None]."
 
 
 def _hint(layer: Any) -> str:

@@ -10,6 +10,7 @@ from lamina.core import calls, dispatch
 from lamina.core.dispatch import Function, MaskOf
 from lamina.core.graph import Graph, replace, tensors
 from lamina.core.layer import Layer
+from lamina.core.naming import counted
 from lamina.core.symbolic import SymbolicTensor
 from lamina.layers.input import Input, InputLayer
 
@@ -101,7 +102,8 @@ def clone_model(
     given = list(tensors(input_tensors)) or [new_input(tensor) for tensor in model.inputs]
     if len(given) != len(model.inputs):
         raise ValueError(
-            f"{model}: clone_model got {len(given)} input tensors for {len(model.inputs)} inputs."
+            f"{model}: clone_model got {counted(len(given), 'input tensor')} for "
+            f"{counted(len(model.inputs), 'input')}."
         )
     table = replayed(model.graph, given, change)
     inputs, outputs = (

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from lamina import registry
 from lamina.core import shapes
+from lamina.core.naming import counted
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.variable import Variable
 from lamina.typing import Nested
@@ -26,11 +28,19 @@ def checked_tensors(owner: str, argument: str, structure: Nested) -> list[Symbol
         if not isinstance(value, SymbolicTensor):
             raise TypeError(
                 f"Model {owner!r}: {argument} must be symbolic tensors, such as what Input() and "
-                f"layers called on it return, got {type(value).__name__} {value!r}."
+                f"layers called on it return, got {described(value)}."
             )
     if not found:
         raise ValueError(f"Model {owner!r}: {argument} holds no tensor.")
     return found
+
+
+def described(value: Any) -> str:
+    """A value for messages: arrays by type, shape and dtype, others as they are."""
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        kind = "array" if isinstance(value, jax.Array) else type(value).__name__
+        return f"{kind} of shape {tuple(value.shape)} and dtype {value.dtype}"
+    return f"{type(value).__name__} {value!r}"
 
 
 def check_shape(model: Any, shape: Any) -> None:
@@ -119,7 +129,7 @@ def _by_place(model: Any, data: Nested, names: list[str]) -> list[Any]:
     if data is None or len(values) != len(names):
         given = 0 if data is None else len(values)
         raise ValueError(
-            f"{model} has {len(names)} inputs ({', '.join(names)}), but got {given}."
+            f"{model} has {counted(len(names), 'input')} ({', '.join(names)}), but got {given}."
             + (" Pass them as a list or as a dict by name." if len(names) > 1 else "")
         )
     return values

@@ -91,7 +91,9 @@ class Sequential(Model):
             return layer.op
         if not isinstance(layer, Layer):
             hint = " Did you forget the parentheses?" if isinstance(layer, type) else ""
-            raise TypeError(f"{self}: add takes a layer, got {layer!r}.{hint}")
+            if hasattr(layer, "shape") and not hint:
+                hint = " Put layers in, not what they return: Dense(3) instead of Dense(3)(x)."
+            raise TypeError(f"{self}: add takes a layer, got {functional.described(layer)}.{hint}")
         if any(other.name == layer.name for other in self._stack):
             raise ValueError(
                 f"{self}: a layer named {layer.name!r} is in the model already; all names must be "
