@@ -9,6 +9,7 @@ import pytest
 
 from lamina.layers import Add, Dense, Embedding, Input, Lambda, Layer
 from lamina.models import Model, Sequential, clone_model, model_from_config, model_from_json
+from lamina.optimizers import Adam
 
 
 def branching():
@@ -120,14 +121,21 @@ def test_clones_of_graphs_with_functions_and_masks():
     np.testing.assert_array_equal(again(rows), model(rows))
 
 
-def test_copies_of_a_compiled_model_are_not_compiled(x):
+def test_copies_of_a_compiled_model_are_compiled_alike(x):
     model = Sequential([Dense(1, input_shape=(3,))])
-    model.compile("sgd", "mse")
-    model.fit(x, np.ones((4, 1)), verbose=0)
+    model.compile(Adam(0.01), "mse", metrics=["mae"], loss_weights=[2.0])
+    y = np.ones((4, 1), "f")
+    model.fit(x, y, verbose=0)
     again = copy.deepcopy(model)
     np.testing.assert_array_equal(again.predict(x), model.predict(x))
-    with pytest.raises(RuntimeError, match="compile"):
-        again.fit(x, np.ones((4, 1)), verbose=0)
+    assert again.evaluate(x, y, verbose=0) == model.evaluate(x, y, verbose=0)
+    before = model.get_weights()
+    again.optimizer.learning_rate = 0.5
+    again.fit(x, y, verbose=0)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.01)
+    assert (int(model.optimizer.iterations), int(again.optimizer.iterations)) == (1, 1)
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+    assert np.abs(again.get_weights()[0] - before[0]).max() > 0.4
 
 
 def test_copies_of_subclasses(x):

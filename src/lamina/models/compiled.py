@@ -336,7 +336,7 @@ class Compiled(Host):
         if optimizer.state is not None:
             if optimizer._variables == trainable:
                 return
-            optimizer = compilation.optimizer = _without_state(optimizer)
+            optimizer = compilation.optimizer = without_state(optimizer)
         optimizer.state = optimizer.init(trainable)
 
     def _trained_variables(self) -> list[Variable]:
@@ -388,12 +388,12 @@ class Compiled(Host):
         return list(self._target_names)
 
 
-def _without_state(optimizer: Any) -> Any:
+def without_state(optimizer: Any) -> Any:
     """A copy that shares the learning rate but not the state."""
     twin = copy.copy(optimizer)
     inner = getattr(twin, "inner_optimizer", None)
     if inner is not None:
-        twin.inner_optimizer = _without_state(inner)
+        twin.inner_optimizer = without_state(inner)
     twin.state = None
     twin._steps = twin._compiled = None
     return twin

@@ -13,6 +13,8 @@ from lamina.core.layer import Layer
 from lamina.core.naming import counted
 from lamina.core.symbolic import SymbolicTensor
 from lamina.layers.input import Input, InputLayer
+from lamina.models.compiled import Compiled, without_state
+from lamina.training.compile import Compilation
 
 GRAPH = ("graph", "_input_structure", "_output_structure", "_symbolic_losses", "_tensors", "_entry")
 """Attributes of a model that a copy makes anew by calling its layers."""
@@ -125,7 +127,7 @@ def _cloned_stack(model: Any, input_tensors: Any, change: Callable[[Layer], Any]
 
 
 def deep_copy(model: Any, memo: dict[int, Any]) -> Any:
-    """A model with copies of all layers and weights; it is not compiled."""
+    """A model with copies of all layers and weights, compiled alike; training starts anew."""
     twin = object.__new__(type(model))
     memo[id(model)] = twin
     twin._reset_graph()
@@ -145,4 +147,26 @@ def deep_copy(model: Any, memo: dict[int, Any]) -> Any:
         twin._symbolic_losses = [table[id(tensor)] for tensor in model._symbolic_losses]
         structures = (model._input_structure, model._output_structure)
         twin._set_graph(*(replace(s, lambda tensor: table[id(tensor)]) for s in structures))
+    if model._compilation is not None:
+        _compile_alike(twin, model._compilation, memo)
+    return twin
+
+
+def _compile_alike(twin: Any, kept: Compilation, memo: dict[int, Any]) -> None:
+    """Compile a copy as the model was, with an optimizer and metrics of its own."""
+    names = ("loss", "loss_weights", "sample_weight_mode", "weighted_metrics", "run_eagerly")
+    names = (*names, "steps_per_execution", "jit_compile", "auto_scale_loss")
+    given = {name: copy.deepcopy(getattr(kept, name), memo) for name in names}
+    metrics = copy.deepcopy(kept.user_metrics, memo)
+    Compiled.compile(twin, own_optimizer(kept.optimizer), metrics=metrics, **given)
+
+
+def own_optimizer(optimizer: Any) -> Any:
+    """A copy of an optimizer with a learning rate of its own and without state."""
+    twin = without_state(optimizer)
+    inner = getattr(optimizer, "inner_optimizer", None)
+    if inner is not None:
+        twin.inner_optimizer = own_optimizer(inner)
+    if "_learning_rate" in vars(twin):
+        twin._learning_rate = copy.deepcopy(twin._learning_rate)
     return twin
