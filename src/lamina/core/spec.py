@@ -89,10 +89,10 @@ def check(layer: Any, inputs: Nested) -> None:
             raise ValueError(f"{layer}: {problem} (input{which} has shape {shape}).{hint}")
 
 
-def _axis_hint(layer: Any, spec: InputSpec, rank: int) -> str:
+def _axis_hint(layer: Any, spec: InputSpec | None, rank: int) -> str:
     """What to do where layers of images get one axis too few."""
     data_format = getattr(layer, "data_format", None)
-    if data_format is None or spec.ndim is None or rank != spec.ndim - 1:
+    if data_format is None or spec is None or spec.ndim is None or rank != spec.ndim - 1:
         return ""
     added = "x[:, None]" if data_format == "channels_first" else "x[..., None]"
     return f" Without an axis of channels, add one: {added}. A single sample is a batch as x[None]."
