@@ -98,6 +98,11 @@ def set_floatx(value: str) -> None:
     """Set the default dtype: ``float16``, ``bfloat16``, ``float32`` or ``float64``.
 
     ``float64`` also switches on JAX's 64-bit types, for the whole process.
+
+    >>> set_floatx("bfloat16")
+    >>> floatx()
+    'bfloat16'
+    >>> set_floatx("float32")
     """
     settings.floatx = _checked_floatx(value)
     if value == "float64":
@@ -116,7 +121,14 @@ def epsilon() -> float:
 
 
 def set_epsilon(value: float) -> None:
-    """Set the number that `epsilon` returns."""
+    """Set the number that `epsilon` returns.
+
+    >>> before = epsilon()
+    >>> set_epsilon(1e-5)
+    >>> epsilon()
+    1e-05
+    >>> set_epsilon(before)
+    """
     settings.epsilon = _checked_epsilon(value)
 
 
@@ -130,7 +142,13 @@ def image_data_format() -> DataFormat:
 
 
 def set_image_data_format(data_format: DataFormat) -> None:
-    """Set the format that `image_data_format` returns."""
+    """Set the format that `image_data_format` returns.
+
+    >>> set_image_data_format("channels_first")
+    >>> image_data_format()
+    'channels_first'
+    >>> set_image_data_format("channels_last")
+    """
     settings.image_data_format = _checked_format(data_format)
 
 

@@ -407,5 +407,8 @@ def deserialize(
 
     Raises:
         ValueError: the config is malformed or names something unknown.
+
+    >>> deserialize(serialize(ExponentialDecay(0.5, 10, 0.9))).initial_learning_rate
+    0.5
     """
     return registry.deserialize("schedule", config, custom_objects)

@@ -54,6 +54,12 @@ class Function:
         outputs: what is computed: symbolic tensors, variables or arrays.
         updates: pairs of variables and their new values.
         name: name, for messages.
+
+    >>> from lamina import backend as K
+    >>> x = K.placeholder((None, 2))
+    >>> double = K.function([x], [2 * x])
+    >>> isinstance(double, Function), double([[[1.0, 2.0]]])[0].tolist()
+    (True, [[2.0, 4.0]])
     """
 
     def __init__(

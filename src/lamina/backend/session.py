@@ -56,6 +56,9 @@ def set_learning_phase(value: int | bool) -> None:
 
     Raises:
         ValueError: the value is neither 0 nor 1.
+
+    >>> set_learning_phase(1)
+    >>> set_learning_phase(0)
     """
     if value not in (0, 1):
         raise ValueError(f"K.set_learning_phase: expected 0 or 1, got {value!r}.")
@@ -72,7 +75,13 @@ def get_uid(prefix: str = "") -> int:
 
 
 def reset_uids() -> None:
-    """Start the numbers of all names anew."""
+    """Start the numbers of all names anew.
+
+    >>> _ = get_uid("example")
+    >>> reset_uids()
+    >>> get_uid("example")
+    1
+    """
     naming.reset()
 
 
@@ -84,6 +93,11 @@ def clear_session(free_memory: bool = True) -> None:
 
     Args:
         free_memory: not used.
+
+    >>> _ = get_uid("example")
+    >>> clear_session()
+    >>> get_uid("example")
+    1
     """
     del free_memory
     naming.reset()
@@ -112,7 +126,11 @@ def name_scope(name: str) -> Iterator[str]:
 
 
 def get_session() -> None:
-    """There is no session: JAX runs by itself. Always None."""
+    """There is no session: JAX runs by itself. Always None.
+
+    >>> print(get_session())
+    None
+    """
 
 
 def set_session(session: Any = None) -> None:
@@ -120,6 +138,8 @@ def set_session(session: Any = None) -> None:
 
     Raises:
         ValueError: a session is given; nothing could run in it.
+
+    >>> set_session(None)
     """
     if session is not None:
         raise ValueError(
@@ -133,6 +153,8 @@ def manual_variable_initialization(value: bool) -> None:
 
     Raises:
         ValueError: True is given; there is no variable without a value.
+
+    >>> manual_variable_initialization(False)
     """
     if value:
         raise ValueError(
@@ -155,6 +177,11 @@ def set_image_dim_ordering(dim_ordering: str) -> None:
 
     Raises:
         ValueError: any other word.
+
+    >>> set_image_dim_ordering("th")
+    >>> image_dim_ordering()
+    'th'
+    >>> set_image_dim_ordering("tf")
     """
     if dim_ordering not in ("tf", "th"):
         raise ValueError(f"K.set_image_dim_ordering: expected 'tf' or 'th', got {dim_ordering!r}.")

@@ -16,7 +16,14 @@ from lamina.core.variable import Variable
 
 
 class Update(NamedTuple):
-    """A variable and its new symbolic value, for ``updates`` of ``K.function``."""
+    """A variable and its new symbolic value, for ``updates`` of ``K.function``.
+
+    >>> from lamina import backend as K
+    >>> total, x = K.variable(1.0), K.placeholder(())
+    >>> _ = K.function([x], [x], updates=[Update(total, 2.0 * x)])([4.0])
+    >>> K.get_value(total).item()
+    8.0
+    """
 
     variable: Variable
     value: Any

@@ -38,6 +38,11 @@ class SymbolicTensor(Operators):
         mask: symbolic mask that travels with it, or ``None``.
         value: array that a wrapping input holds.
         origin: for a mask, the layer that made it.
+
+    >>> from lamina.layers import Dense, Input
+    >>> tensor = Dense(3, name="wide")(Input((2,)))
+    >>> isinstance(tensor, SymbolicTensor), tensor.shape, (2 * tensor).shape
+    (True, (None, 3), (None, 3))
     """
 
     # Operators of NumPy arrays and JAX arrays leave the work to ours.

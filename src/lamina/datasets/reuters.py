@@ -83,6 +83,9 @@ def get_word_index(path: str = "reuters_word_index.json") -> dict[str, int]:
 
     Args:
         path: name of the file in the cache's folder ``datasets``.
+
+    >>> get_word_index()["the"]  # doctest: +SKIP
+    1
     """
     return read_word_index(
         get_file(path, ORIGIN + "reuters_word_index.json", file_hash=_INDEX_HASH)

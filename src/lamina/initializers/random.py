@@ -27,6 +27,10 @@ class RandomInitializer(Initializer):
         seed: an int gives the same values at every call with the same shape; with None each call
             draws a new seed from `lamina.seeds.next_seed`, so that one object may serve many
             weights.
+
+    >>> from lamina.initializers import HeNormal
+    >>> isinstance(HeNormal(seed=3), RandomInitializer), HeNormal(seed=3).next_seed()
+    (True, 3)
     """
 
     def __init__(self, seed: int | None = None) -> None:

@@ -32,6 +32,15 @@ class KernelLayer(Layer):
         kernel_constraint: function applied to the kernel after each update.
         bias_constraint: function applied to the bias after each update.
         options: what every layer takes, see `Layer`.
+
+    >>> import jax.numpy as jnp
+    >>> class Scale(KernelLayer):
+    ...     def kernel_shape(self, channels):
+    ...         return (channels,)
+    ...     def product(self, inputs, kernel):
+    ...         return inputs * kernel[None]
+    >>> Scale(kernel_initializer="ones")(jnp.ones((1, 2))).tolist()
+    [[1.0, 1.0]]
     """
 
     channel_axis = -1

@@ -22,7 +22,11 @@ REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "
 
 
 class Reduction:
-    """The names of the reductions, as ``tf.keras`` spelled them."""
+    """The names of the reductions, as ``tf.keras`` spelled them.
+
+    >>> Reduction.SUM
+    'sum'
+    """
 
     AUTO = "auto"
     NONE = "none"

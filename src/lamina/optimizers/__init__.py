@@ -38,6 +38,10 @@ class TFOptimizer:
 
     Raises:
         TypeError: always; the message says what to use.
+
+    >>> TFOptimizer("an object of TensorFlow")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    TypeError: TFOptimizer wraps an optimizer of TensorFlow ...
     """
 
     def __init__(self, optimizer: Any = None) -> None:
@@ -96,6 +100,9 @@ def deserialize(
 
     Raises:
         ValueError: the config is malformed or names something unknown.
+
+    >>> type(deserialize({"class_name": "Adam", "config": {"lr": 0.01}})).__name__
+    'Adam'
     """
     return registry.deserialize("optimizer", config, custom_objects)
 
@@ -103,7 +110,11 @@ def deserialize(
 def optimizer_from_config(
     config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
 ) -> Any:
-    """`deserialize`, as Keras 1 called it."""
+    """`deserialize`, as Keras 1 called it.
+
+    >>> type(optimizer_from_config({"class_name": "SGD", "config": {"lr": 0.1}})).__name__
+    'SGD'
+    """
     return deserialize(config, custom_objects)
 
 

@@ -42,6 +42,11 @@ def validate_file(fpath: str | os.PathLike[str], file_hash: str, algorithm: str 
         fpath: the file.
         file_hash: its md5 or sha256 in hexadecimal digits.
         algorithm: ``"md5"``, ``"sha256"`` or ``"auto"``, which goes by the length.
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     validate_file(file.name, "d41d8cd98f00b204e9800998ecf8427e")
+    True
     """
     return hash_file(fpath, _algorithm(file_hash, algorithm)) == file_hash.lower()
 

@@ -88,6 +88,12 @@ class SequenceEnqueuer:
     Args:
         sequence: what to read from.
         use_multiprocessing: processes instead of threads.
+
+    >>> enqueuer = SequenceEnqueuer([1, 2, 3])
+    >>> enqueuer.start()
+    >>> enqueuer.is_running()
+    True
+    >>> enqueuer.stop()
     """
 
     def __init__(self, sequence: Any, use_multiprocessing: bool = False) -> None:
