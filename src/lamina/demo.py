@@ -46,7 +46,8 @@ def run(seed: int = 0, epochs: int = EPOCHS, picture: Path | None = None) -> flo
     loss, accuracy = model.evaluate(x_test, y_test, verbose=0)
     print(
         f"\nTest accuracy {accuracy:.2%}, loss {loss:.4f}: {round(accuracy * len(x_test))} of "
-        f"{len(x_test)} images that it was not trained on, after {time.perf_counter() - began:.1f} s."
+        f"{len(x_test)} images that it was not trained on, after "
+        f"{time.perf_counter() - began:.1f} s."
     )
     if picture is not None:
         draw(history.history, x_test, y_test, model.predict(x_test, verbose=0), picture)
