@@ -73,6 +73,8 @@ def test_names_of_metrics_of_a_generator_are_known_after_its_first_batch() -> No
     watch, model = Watch(), compiled()
     model.fit(batches(), verbose=0, callbacks=[watch], validation_data=(X, Y))
     assert watch.at_end == EVERYTHING
+    model.fit(batches(), verbose=0, callbacks=[watch], validation_data=(X, Y))
+    assert watch.at_begin == watch.at_end == EVERYTHING
     model.fit(batches(), verbose=0, callbacks=[watch])
     assert watch.at_begin == watch.at_end == ["loss", "mae"]
 

@@ -140,6 +140,7 @@ class Trainer(Compiled):
     ) -> CallbackList:
         """The callbacks of a fit, with history and progress among them."""
         verbose = checked_verbosity(verbose, "fit")
+        names = self.metrics_names  # all of them as soon as the first batch is known
         params = {
             "verbose": verbose,
             "epochs": epochs,
@@ -147,7 +148,7 @@ class Trainer(Compiled):
             "samples": source.samples,
             "batch_size": source.batch_size,
             "do_validation": validates,
-            "metrics": self.metrics_names,  # all of them as soon as the first batch is known
+            "metrics": [*names, *(f"val_{name}" for name in names if validates)],
         }
         if isinstance(callbacks, CallbackList):
             callbacks = callbacks.callbacks
