@@ -37,6 +37,7 @@ class Call:
     __slots__ = (
         "_draws",
         "_token",
+        "_trace",
         "drawn",
         "faults",
         "key",
@@ -69,6 +70,7 @@ class Call:
         self._draws: dict[int, int] = {}
         self.drawn = False
         self._token: Token[Call | None] | None = None
+        self._trace: Any = None
 
     def next_key(self, seed: int) -> jax.Array:
         """A new key for a layer: from the call's key, the layer's seed and a count.
@@ -85,7 +87,16 @@ class Call:
         self._draws[seed] = draw + 1
         return jax.random.fold_in(jax.random.fold_in(self.key, seed), draw)
 
+    def is_open(self) -> bool:
+        """Whether values computed here may be recorded.
+
+        They may not within ``jax.vmap``, ``lax.scan`` and the like that began after the call:
+        what a function under them computes must not leave it but as its result.
+        """
+        return self._trace is None or self._trace == _trace_state()
+
     def __enter__(self) -> Call:
+        self._trace = _trace_state()
         self.parent = _current.get()
         self._token = _current.set(self)
         return self
@@ -98,6 +109,12 @@ class Call:
     ) -> None:
         assert self._token is not None
         _current.reset(self._token)
+
+
+def _trace_state() -> Any:
+    from jax.extend.core import get_opaque_trace_state
+
+    return get_opaque_trace_state()
 
 
 class Fault:

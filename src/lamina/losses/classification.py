@@ -22,6 +22,7 @@ from lamina.losses.checks import (
     loss_function,
     one_class,
 )
+from lamina.losses.ranges import ROUNDING, check_not_negative, check_probabilities
 from lamina.ops import losses as ops
 
 if TYPE_CHECKING:
@@ -30,6 +31,16 @@ if TYPE_CHECKING:
 
 def _epsilon(from_logits: bool) -> float | None:
     return None if from_logits else config.epsilon()
+
+
+_YES_OR_NO = (
+    "targets are probabilities from 0 to 1. Map -1 and 1 to 0 and 1 by (y_true + 1) / 2; for "
+    "class indices use sparse_categorical_crossentropy, for other numbers mse."
+)
+_ONE_HOT = (
+    "targets are probabilities of the classes, from 0 to 1: one-hot rows, as to_categorical makes "
+    "them. For other numbers use mse."
+)
 
 
 def _smoothing(loss: str, amount: float) -> float:
@@ -56,11 +67,16 @@ def binary_crossentropy(
         label_smoothing: moves targets that far towards 1/2.
         axis: axis over which to take the mean.
 
+    Raises:
+        ValueError: a target is more than 0.25 outside of 0 to 1. In a training step
+            the run says so at its end.
+
     >>> binary_crossentropy([[0.0, 1.0]], [[0.5, 0.5]]).round(4)
     Array([0.6931], dtype=float32)
     """
     targets, outputs = aligned("binary_crossentropy", y_true, y_pred)
     axis = checked_axis("binary_crossentropy", axis, outputs.ndim)
+    check_probabilities("binary_crossentropy", targets, _YES_OR_NO)
     amount = _smoothing("binary_crossentropy", label_smoothing)
     targets = targets * (1.0 - amount) + 0.5 * amount if amount else targets
     return jnp.mean(ops.binary_crossentropies(targets, outputs, _epsilon(from_logits)), axis=axis)
@@ -91,10 +107,15 @@ def binary_focal_crossentropy(
         label_smoothing: moves targets that far towards 1/2.
         axis: axis over which to take the mean.
 
+    Raises:
+        ValueError: a target is more than 0.25 outside of 0 to 1. In a training step
+            the run says so at its end.
+
     >>> binary_focal_crossentropy([[0.0, 1.0]], [[0.5, 0.5]]).round(4)
     Array([0.1733], dtype=float32)
     """
     targets, outputs = aligned("binary_focal_crossentropy", y_true, y_pred)
+    check_probabilities("binary_focal_crossentropy", targets, _YES_OR_NO)
     amount = _smoothing("binary_focal_crossentropy", label_smoothing)
     return ops.binary_focal_crossentropy(
         targets * (1.0 - amount) + 0.5 * amount if amount else targets,
@@ -114,6 +135,7 @@ def _classes(
     targets, outputs = aligned(loss, y_true, y_pred)
     axis = checked_axis(loss, axis, outputs.ndim)
     one_class(loss, outputs, axis)
+    check_probabilities(loss, targets, _ONE_HOT, axis)
     amount = _smoothing(loss, label_smoothing)
     if amount:
         targets = targets * (1.0 - amount) + amount / outputs.shape[axis]
@@ -137,6 +159,10 @@ def categorical_crossentropy(
             logits of any size.
         label_smoothing: part of each target that is spread over all classes.
         axis: axis of the classes.
+
+    Raises:
+        ValueError: a target is more than 0.25 outside of 0 to 1, in a row that is not one class
+            times a weight. In a training step the run says so at its end.
 
     >>> categorical_crossentropy([[0, 1, 0]], [[0.25, 0.5, 0.25]]).round(4)
     Array([0.6931], dtype=float32)
@@ -165,6 +191,10 @@ def categorical_focal_crossentropy(
         from_logits: whether a softmax is still to be applied.
         label_smoothing: part of each target that is spread over all classes.
         axis: axis of the classes.
+
+    Raises:
+        ValueError: a target is more than 0.25 outside of 0 to 1, in a row that is not one class
+            times a weight. In a training step the run says so at its end.
 
     >>> categorical_focal_crossentropy([[0, 1, 0]], [[0.25, 0.5, 0.25]]).round(4)
     Array([0.0433], dtype=float32)
@@ -260,7 +290,13 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
 def kl_divergence(y_true: Any, y_pred: Any) -> Array:
     """``sum(t * log(t / p))``, both kept between `epsilon` and 1.
 
+    Raises:
+        ValueError: a target is negative. In a training step the run says so at its end.
+
     >>> print(f"{kl_divergence([[0.5, 0.5]], [[0.25, 0.75]])[0]:.4f}")
     0.1438
     """
-    return ops.kl_divergence(*aligned("kl_divergence", y_true, y_pred), config.epsilon())
+    targets, outputs = aligned("kl_divergence", y_true, y_pred)
+    way_out = "targets are probabilities, which are never negative; softmax makes them of scores."
+    check_not_negative("kl_divergence", "y_true", targets, -ROUNDING, way_out)
+    return ops.kl_divergence(targets, outputs, config.epsilon())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamina import config
 from lamina.losses.checks import aligned, checked_axis, loss_function
+from lamina.losses.ranges import check_not_negative
 from lamina.ops import losses as ops
 
 if TYPE_CHECKING:
@@ -105,10 +106,18 @@ def log_cosh(y_true: Any, y_pred: Any) -> Array:
 def poisson(y_true: Any, y_pred: Any) -> Array:
     """``mean(p - t * log(p + epsilon))``: counts `y_true` whose expectation is `y_pred`.
 
+    Raises:
+        ValueError: a number is negative. In a training step the run says so at its end.
+
     >>> print(poisson([[3.0]], [[1.0]]).round(4))
     [1.]
     """
-    return ops.poisson(*aligned("poisson", y_true, y_pred), config.epsilon())
+    targets, outputs = aligned("poisson", y_true, y_pred)
+    way_out = "counts are never negative. For other numbers use mse."
+    check_not_negative("poisson", "y_true", targets, 0.0, way_out)
+    way_out = "expected counts are positive. End the model in activation='softplus'."
+    check_not_negative("poisson", "y_pred", outputs, -config.epsilon(), way_out)
+    return ops.poisson(targets, outputs, config.epsilon())
 
 
 @loss_function()
