@@ -5,6 +5,7 @@ import inspect
 import numpy as np
 import pytest
 
+from lamina.callbacks import LambdaCallback
 from lamina.layers import Dense
 from lamina.models import Model, Sequential
 from lamina.training import reports
@@ -85,6 +86,17 @@ def test_names_of_keras_1_still_work(model) -> None:
     assert "val_loss" in history.history
     model.evaluate_generator(batches(), val_samples=8, max_q_size=2)
     assert model.predict_generator(batches(), val_samples=8).shape == (8, 1)
+
+
+@pytest.mark.parametrize(("rows", "steps"), [(50, 2), (100, 4), (1, 1)])
+def test_rows_of_validation_arrays_become_steps(rows, steps, model) -> None:
+    (x, y), seen = next(batches()), []
+    held = (np.repeat(x, 25, axis=0), np.repeat(y, 25, axis=0))
+    count = LambdaCallback(on_test_batch_end=lambda batch, logs: seen.append(batch))
+    model.fit_generator(
+        batches(), 2, 1, verbose=0, validation_data=held, nb_val_samples=rows, callbacks=[count]
+    )
+    assert seen == list(range(steps))
 
 
 def test_unknown_arguments_of_generator_methods_are_refused(model) -> None:

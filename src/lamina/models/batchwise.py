@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamina.core import dialects, shapes
 from lamina.training import loop
+from lamina.training.data.arrays import DEFAULT_BATCH_SIZE
 from lamina.training.interrupt import Interrupt
 
 if TYPE_CHECKING:
@@ -264,6 +265,8 @@ def _in_steps(
     options = dict(options)
     wanted = options.pop(rows)
     size = getattr(source, "batch_size", None)
+    if isinstance(source, list | tuple):  # validation data as arrays
+        size = options.get("validation_batch_size") or DEFAULT_BATCH_SIZE
     if size is None and hasattr(source, "__next__"):
         first = next(source, None)
         if first is not None:
