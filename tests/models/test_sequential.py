@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lamina.layers import Conv2D, Dense, Flatten, Input, InputLayer
+from lamina.layers import Conv2D, Dense, Embedding, Flatten, Input, InputLayer
 from lamina.models import Model, Sequential
 
 
@@ -158,3 +158,44 @@ def test_initial_weights(x):
     np.testing.assert_allclose(model(x), x @ kernel + bias, rtol=1e-5)
     with pytest.raises(ValueError, match=r"'wrong/bias' has shape \(2,\), got .* \(3,\)"):
         Dense(2, weights=[kernel, np.ones(3)], name="wrong")(x)
+
+
+def test_an_embedding_of_sequences_of_any_length_waits_where_lengths_are_needed():
+    ids = np.random.default_rng(5).integers(0, 5, (6, 4))
+    model = Sequential([Embedding(5, 3)])
+    assert model.output_shape == (None, None, 3)
+    model.add(Flatten())
+    model.add(Dense(2))
+    assert not model.built
+    assert len(model.layers) == 3
+    copy = Sequential.from_config(model.get_config())
+    assert not copy.built
+    out = model(ids)
+    assert model.output_shape == (None, 2)
+    assert model.layers[0].output_shape == (None, 4, 3)
+    table, kernel, bias = model.get_weights()
+    assert kernel.shape == (12, 2)
+    np.testing.assert_allclose(out, table[ids].reshape(6, 12) @ kernel + bias, rtol=1e-5)
+    copy.build((None, 4))
+    copy.set_weights(model.get_weights())
+    np.testing.assert_allclose(copy(ids), out, rtol=1e-6)
+    again = Sequential.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    np.testing.assert_allclose(again(ids), out, rtol=1e-6)
+
+
+def test_embeddings_that_wait_are_fitted():
+    ids = np.random.default_rng(5).integers(0, 5, (10, 4))
+    for layers in (
+        [Embedding(5, 3), Flatten(), Dense(1)],
+        [Sequential([Embedding(5, 3)]), Flatten(), Dense(1)],
+        [Embedding(5, 3, input_shape=(None,)), Dense(2), Flatten(), Dense(1)],
+    ):
+        model = Sequential(layers)
+        model.compile("sgd", "mse")
+        model.fit(ids, np.ones((10, 1)), batch_size=4, verbose=0)
+        assert model.output_shape == (None, 1)
+    with pytest.raises(ValueError, match="sizes but the batch must be known"):
+        Sequential([Input((None,)), Embedding(5, 3), Flatten()])
+    with pytest.raises(ValueError, match="sizes but the batch must be known"):
+        Flatten()(Embedding(5, 3)(Input((None,))))

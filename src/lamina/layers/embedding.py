@@ -73,6 +73,9 @@ class Embedding(Layer):
             lengths = self.input_length
             lengths = lengths if isinstance(lengths, tuple) else (lengths,)
             self.batch_input_shape = (options.get("batch_size"), *lengths)
+        # A Sequential opens with sequences of any length, unless a layer behind needs theirs.
+        unknown = self.batch_input_shape is not None and self.batch_input_shape[1:] == (None,)
+        self._entry_guessed = self.input_length is None and unknown
 
     def _lengths(self, value: Any) -> int | tuple[int | None, ...] | None:
         """One length, or one for each axis of the input behind the batch."""

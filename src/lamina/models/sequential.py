@@ -43,6 +43,7 @@ class Sequential(Model):
         self._stack: list[Layer] = []
         self._tensors: list[Any] = []
         self._entry: InputLayer | None = None
+        self._entry_guessed = False
         if layers is not None and not isinstance(layers, Iterable):
             raise TypeError(f"{self}: layers must be a list of layers, got {layers!r}.")
         for layer in layers or ():
@@ -77,7 +78,7 @@ class Sequential(Model):
             if not entered:
                 self._enter_from(layer)
             if self._tensors:
-                self._tensors.append(self._extended(layer, self._tensors[-1]))
+                self._extend(layer)
         except Exception:
             if not entered:
                 self._entry, self._tensors = None, []
@@ -100,6 +101,18 @@ class Sequential(Model):
                 "unique."
             )
         return layer
+
+    def _extend(self, layer: Layer) -> None:
+        """Call one more layer; if it needs sizes that are only guessed, wait for the data."""
+        try:
+            self._tensors.append(self._extended(layer, self._tensors[-1]))
+        except (TypeError, ValueError):
+            if not (self._entry_guessed and self._stack):
+                raise
+            for before, tensor in zip(self._stack, self._tensors[1:], strict=True):
+                before.inbound_nodes[:] = [n for n in before.inbound_nodes if n is not tensor.node]
+            self._entry, self._tensors, self._entry_guessed = None, [], False
+            self.built = False
 
     def _extended(self, layer: Layer, tensor: Any) -> SymbolicTensor:
         output = layer(tensor)
@@ -126,6 +139,7 @@ class Sequential(Model):
             stated = dtype or layer.input_dtype_of_first
             entry = Input(batch_shape=shape, dtype=stated, name=_entry_name(layer))
             self._enter(entry.op)
+            self._entry_guessed = bool(getattr(layer, "_entry_guessed", False))
 
     def pop(self) -> Layer | None:
         """Take the last layer away.
