@@ -7,8 +7,10 @@ from functools import wraps
 from typing import Any
 
 import jax
+from jax.core import Tracer
 
-from lamina.core import calls, context, dispatch, shapes, spec, weights
+from lamina.core import calls, context, dispatch, pure, shapes, spec, weights
+from lamina.core.symbolic import is_symbolic
 from lamina.core.weights import WeightOwner
 from lamina.typing import Config
 
@@ -52,13 +54,23 @@ class Builds(WeightOwner):
         return False
 
     def _build_parts(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Build the layers in this one by an abstract run of ``call``."""
-        args, kwargs = calls.symbolic_like((args, kwargs))
+        """Build the layers in this one by a run of ``call``: abstract, unless run eagerly."""
         try:
+            if self._runs_eagerly(args, kwargs):
+                pure.trial(self._inferred, args, kwargs)
+                return
+            args, kwargs = calls.symbolic_like((args, kwargs))
             dispatch.infer(self.name, self._inferred, args, kwargs)
         except Exception:
             self.built = False
             raise
+
+    def _runs_eagerly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Whether a call computes with values: by its own flag, or within one that does."""
+        eager = getattr(self, "run_eagerly", False) or context.current() is not None
+        if not eager or is_symbolic((args, kwargs)):
+            return False
+        return not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((args, kwargs)))
 
     def get_build_config(self) -> Config:
         """What `build_from_config` needs: the shape that the layer was built for."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from lamina import registry
+from lamina.core import faulty
 from lamina.core.graph import tensors
 from lamina.core.layer import Layer
 from lamina.core.symbolic import SymbolicTensor
@@ -44,6 +45,7 @@ class Sequential(Model):
         self._tensors: list[Any] = []
         self._entry: InputLayer | None = None
         self._entry_guessed = False
+        self._sees_values = False
         if layers is not None and not isinstance(layers, Iterable):
             raise TypeError(f"{self}: layers must be a list of layers, got {layers!r}.")
         for layer in layers or ():
@@ -172,7 +174,12 @@ class Sequential(Model):
             first = self._stack[0]
             shape = (None, *tuple(input_shape)[1:])
             dtype = first.input_dtype_of_first
-            self._replay(Input(batch_shape=shape, dtype=dtype, name=_entry_name(first)))
+            try:
+                self._replay(Input(batch_shape=shape, dtype=dtype, name=_entry_name(first)))
+            except faulty.ValuesNeededError:
+                if not self._sees_values:
+                    raise
+                # Without a graph the layers are run one after another.
         self.built = True
 
     def _replay(self, entry: SymbolicTensor) -> None:
@@ -186,11 +193,21 @@ class Sequential(Model):
             raise
         self._forget_graph()
 
+    def _prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if not self.built:
+            self._sees_values = self._runs_eagerly(args, kwargs)
+        super()._prepare(args, kwargs)
+
     def _built_by_call(self) -> bool:
         return False
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         if not self._stack:
+            return inputs
+        if self.graph is None:
+            for layer in self._stack:
+                inputs = layer(inputs) if mask is None else layer(inputs, mask=mask)
+                mask = None
             return inputs
         return super().call(inputs, training=training, mask=mask)
 
