@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-from lamina.core import jit, masks, pure, shapes, weights
+from lamina.core import faulty, jit, masks, pure, shapes, weights
 from lamina.core.readers import readers
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.variable import Variable
@@ -213,7 +213,11 @@ class Program:
         seed = np.uint32(next_seed() if self.draws else 0)
         with readers:
             values = [variable._value for variable in self.variables]
-            result = self._compiled(values, seed, dynamic)
+            try:
+                result = self._compiled(values, seed, dynamic)
+            except Exception as error:
+                faulty.without_note(error)
+                raise
         if self.strays:
             self._stray(layer)
         (outputs, found), updates, faults, losses = result

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from lamina.core import graph, pure, shapes
+from lamina.core import faulty, graph, pure, shapes
 from lamina.core.graph import Node, _Free, replace
 from lamina.core.symbolic import SymbolicTensor, is_symbolic
 from lamina.core.variable import Variable
@@ -197,7 +197,11 @@ def _traced(
         a, k = plain((a, k))
         return pure.trial(function, a, k, size if open_sizes else None)
 
-    return jax.eval_shape(traced, shapes)
+    try:
+        return jax.eval_shape(traced, shapes)
+    except Exception as error:
+        faulty.without_note(error)
+        raise
 
 
 def _sparse(array: Any) -> Any:

@@ -1,12 +1,13 @@
-"""Errors out of a layer's ``call``: say which layer, and translate those of the tracer."""
+"""Errors out of users' code: say in which layer, loss or metric, and translate the tracer's."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import jax
+from jax.core import Tracer
 
-from lamina.core import shapes
+from lamina.core import context, shapes
 
 _VALUES = (
     jax.errors.ConcretizationTypeError,
@@ -17,14 +18,31 @@ _VALUES = (
 """What JAX raises where code asks for values while a program is traced."""
 
 
+_NOTE = "For simplicity, JAX has removed its internal frames"
+
+
+class ValuesNeededError(TypeError):
+    """Code asked for values of arrays while only their shapes were known."""
+
+
+def without_note(error: BaseException) -> None:
+    """Take away the note with which JAX says that it left out some of its frames."""
+    notes = getattr(error, "__notes__", None)
+    if notes:
+        notes[:] = [note for note in notes if _NOTE not in note]
+
+
 def explain(layer: Any, error: Exception, args: tuple[Any, ...]) -> None:
     """Note on an error which layer it came from, and on what inputs.
 
     Raises:
         TypeError: in the place of JAX's own, if ``call`` asked for values of traced arrays.
     """
+    without_note(error)
     if isinstance(error, _VALUES):
-        raise TypeError(
+        if _has_values(args):
+            raise _in_gradient(f"{layer}: call", error) from None
+        raise ValuesNeededError(
             f"{layer}: call needs values that are not known while it is compiled: it computes with "
             "NumPy, or with Python's if, int, float or bool. Use the same functions of "
             "lamina.ops, K or jax.numpy, and jnp.where in the place of if; or run it step by step "
@@ -32,6 +50,77 @@ def explain(layer: Any, error: Exception, args: tuple[Any, ...]) -> None:
         ) from None
     if str(layer) in str(error) or getattr(error, "__notes__", None):
         return
-    found = [tuple(x.shape) for x in shapes.flat(args) if hasattr(x, "shape")]
-    where = f" on inputs of shapes {', '.join(map(str, found))}" if found else ""
+    found = [shown(x) for x in shapes.flat(args) if hasattr(x, "shape")]
+    where = f" on inputs of shapes {', '.join(found)}" if found else ""
     error.add_note(f"This happened in the call of {layer}{where}.")
+
+
+def _has_values(args: Any) -> bool:
+    """Whether arrays have values, as they do where a model is run step by step."""
+    tracers = [leaf for leaf in jax.tree.leaves(args) if isinstance(leaf, Tracer)]
+    return all(tracer.to_concrete_value() is not None for tracer in tracers)
+
+
+def _in_gradient(who: str, error: Exception) -> TypeError:
+    """The error for values that are known, but hidden while a gradient is taken."""
+    return TypeError(
+        f"{who} takes float() or a NumPy array of what a gradient is taken through, which JAX "
+        "refuses even where it runs step by step. Compare the arrays themselves, "
+        "`if t.sum() > 1`, or take the value with t.item() or float(jax.lax.stop_gradient(t)). "
+        f"JAX said: {str(error).splitlines()[0]}"
+    )
+
+
+def shown(array: Any) -> str:
+    """The shape of an array, with ``None`` for sizes that only stand for unknown ones."""
+    unknown, record = [], context.current()
+    while record is not None:
+        unknown.append(record.unknown)
+        record = record.parent
+    return str(tuple(None if size in unknown else size for size in array.shape))
+
+
+def no_output(layer: Any) -> TypeError:
+    """The error for a ``call`` without ``return``."""
+    return TypeError(
+        f"{layer}: call returned None; it must return the output. Is its `return` missing?"
+    )
+
+
+def is_foreign(code: Any) -> bool:
+    """Whether a function or class is not lamina's own, whose errors say what they are about."""
+    return not str(getattr(code, "__module__", "")).startswith("lamina.")
+
+
+def explain_measure(what: str, error: Exception, y_true: Any, y_pred: Any) -> None:
+    """Note on an error which loss or metric it came from, and on what shapes.
+
+    Args:
+        what: such as ``"loss 'mine'"``.
+        error: what was raised.
+        y_true: targets.
+        y_pred: outputs.
+
+    Raises:
+        TypeError: in the place of JAX's own, if values of traced arrays were asked for.
+    """
+    without_note(error)
+    where = f"the {what} on y_true of shape {shown(y_true)} and y_pred of shape {shown(y_pred)}"
+    if isinstance(error, _VALUES):
+        if _has_values((y_true, y_pred)):
+            raise _in_gradient(f"Computing {where}", error) from None
+        raise ValuesNeededError(
+            f"Computing {where} needs values that are not known while it is compiled. Use "
+            "functions of lamina.ops, K or jax.numpy, and jnp.where in the place of if; or "
+            f"compile the model with run_eagerly=True. JAX said: {str(error).splitlines()[0]}"
+        ) from None
+    if not getattr(error, "__notes__", None):
+        error.add_note(f"This happened in {where}.")
+
+
+def no_measure(what: str, y_true: Any, y_pred: Any) -> TypeError:
+    """The error for a loss or metric function without ``return``."""
+    return TypeError(
+        f"The {what} returned None on y_true of shape {shown(y_true)} and y_pred of shape "
+        f"{shown(y_pred)}; it must return numbers. Is its `return` missing?"
+    )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, wraps
 from typing import Any, TypeVar, cast
 
 import jax
+
+from lamina.core import faulty
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -53,3 +55,21 @@ def inner(function: Function) -> Function:
         function: pure function of arrays.
     """
     return cast("Function", jax.jit(function))
+
+
+def tidy(function: Function) -> Function:
+    """Take JAX's note on its frames from the errors of a function that runs compiled code.
+
+    Args:
+        function: function or method.
+    """
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            faulty.without_note(error)
+            raise
+
+    return cast("Function", run)

@@ -257,6 +257,8 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
         mask: Any,
     ) -> Any:
         """The mask of outputs that were just computed; their penalty is added to the losses."""
+        if outputs is None:
+            raise faulty.no_output(self)
         if self.activity_regularizer is not None or self._loss_functions:
             self._add_computed(outputs, record)
         if mask is None and not _makes_mask(type(self)):

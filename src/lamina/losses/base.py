@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import registry
+from lamina.core import faulty
 from lamina.core.dispatch import dispatch
 from lamina.core.symbolic import SymbolicTensor, is_symbolic
 from lamina.losses.checks import floats
@@ -109,10 +110,26 @@ class Loss:
         targets = y_true
         if not self.integer_targets:
             targets = jnp.asarray(y_true).astype(outputs.dtype)
-        losses = floats(self.call(targets, outputs))
+        losses = floats(self._rows(targets, outputs))
         own = self.counted(targets, outputs, losses)
         masks = [one for one in (mask, own) if one is not None]
         return reduce(self.name, losses, sample_weight, masks, self.reduction)
+
+    def _rows(self, y_true: Any, y_pred: Any) -> Any:
+        """What `call` gives; an error in it says which loss it is and on what shapes."""
+        try:
+            found = self.call(y_true, y_pred)
+        except Exception as error:
+            if faulty.is_foreign(self._code()):
+                faulty.explain_measure(f"loss {self.name!r}", error, y_true, y_pred)
+            raise
+        if found is None:
+            raise faulty.no_measure(f"loss {self.name!r}", y_true, y_pred)
+        return found
+
+    def _code(self) -> Any:
+        """The class or function that computes, of which errors are to speak."""
+        return type(self)
 
     def get_config(self) -> Config:
         """The arguments that make an equal loss."""
@@ -171,6 +188,9 @@ class LossFunctionWrapper(Loss):
         if isinstance(found, SymbolicTensor) and not is_symbolic((y_true, y_pred)):
             raise self._no_value()
         return found
+
+    def _code(self) -> Any:
+        return self.fn if type(self) is LossFunctionWrapper else type(self)
 
     def _no_value(self) -> TypeError:
         return TypeError(

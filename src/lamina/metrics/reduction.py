@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import jax.numpy as jnp
 
 from lamina import registry
+from lamina.core import faulty
 from lamina.metrics import arrays
 from lamina.metrics.base import Metric
 
@@ -149,11 +150,23 @@ class MeanMetricWrapper(Mean):
                 y_true, y_pred = y_true[:, None], y_pred[:, None]
         else:
             y_true, y_pred = arrays.as_array(y_true), arrays.as_array(y_pred)
-        values = arrays.as_floats(self._fn(y_true, y_pred, **self._fn_kwargs), self._state_dtype)
+        values = arrays.as_floats(self._values(y_true, y_pred), self._state_dtype)
         if values.ndim:
             super().update_state(values, sample_weight)
         else:
             self._take_batch(values, y_pred, sample_weight)
+
+    def _values(self, y_true: Any, y_pred: Any) -> Any:
+        """What the function gives; an error in it says which metric it is and on what shapes."""
+        try:
+            found = self._fn(y_true, y_pred, **self._fn_kwargs)
+        except Exception as error:
+            if faulty.is_foreign(self._fn):
+                faulty.explain_measure(f"metric {self.name!r}", error, y_true, y_pred)
+            raise
+        if found is None:
+            raise faulty.no_measure(f"metric {self.name!r}", y_true, y_pred)
+        return found
 
     def _take_batch(self, value: Array, y_pred: Array, sample_weight: Any) -> None:
         rows = y_pred.shape[0] if y_pred.ndim else 1

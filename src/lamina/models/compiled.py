@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from lamina.core import context, faulty, pure, shapes
+from lamina.core import context, jit, pure, shapes
 from lamina.core.variable import Variable
 from lamina.core.weights import regularization, structure
 from lamina.models.arguments import unknown
@@ -297,11 +297,11 @@ class Compiled(Host):
         steps = self._steps
         if steps is not None and steps.structure == structure[0]:
             return steps
-        with faulty.tidy:
-            steps = self._steps = self._matching_steps(batch)
+        steps = self._steps = self._matching_steps(batch)
         steps.structure = structure[0]
         return steps
 
+    @jit.tidy
     def _matching_steps(self, batch: Any) -> Steps:
         """Steps for the layers, weights and flags as they are now: known ones, or new ones."""
         compilation = self._checked_compilation("fit")

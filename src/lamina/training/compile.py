@@ -301,11 +301,7 @@ class Compilation:
                 )
             pair = measures.columns(y_true[place], y_pred[place])
             weight = measures.weight_of(sample_weight[place] if weighted else None, masks[place])
-            if weight is None:
-                metric.update_state(*pair)
-            else:
-                measures.check_weighable(key, metric)
-                metric.update_state(*pair, sample_weight=weight)
+            measures.update(key, metric, pair, weight)
 
     def results(self) -> dict[str, Any]:
         """The logs: the loss, the losses of the outputs, the metrics."""

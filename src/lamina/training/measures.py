@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from lamina import losses, metrics, registry
+from lamina.core import faulty
 from lamina.training import outputs
 
 ACCURACIES = ("acc", "accuracy")
@@ -134,6 +135,20 @@ def weight_of(weight: Any, mask: Any) -> Any:
     rank = max(weight.ndim, kept.ndim)
     factors = [array.reshape(array.shape + (1,) * (rank - array.ndim)) for array in (weight, kept)]
     return jnp.multiply(*jnp.broadcast_arrays(*factors))
+
+
+def update(key: str, metric: Any, pair: tuple[Any, Any], weight: Any) -> None:
+    """Take a batch into a metric; an error in a class of the user's says which metric it is."""
+    options = {}
+    if weight is not None:
+        check_weighable(key, metric)
+        options = {"sample_weight": weight}
+    try:
+        metric.update_state(*pair, **options)
+    except Exception as error:
+        if faulty.is_foreign(type(metric)):
+            faulty.explain_measure(f"metric {key!r}", error, *pair)
+        raise
 
 
 def check_weighable(key: str, metric: Any) -> None:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lamina.core import faulty, jit, pure, shapes
+from lamina.core import jit, pure, shapes
 from lamina.core.context import Fault
 from lamina.core.readers import readers
 from lamina.core.variable import Variable
@@ -317,6 +317,7 @@ class Steps:
         penalized = any(variable.regularizer is not None for variable in self.trainable)
         return penalized or self.compilation.has_loss or self.model.overrides_compute_loss()
 
+    @jit.tidy
     def _advance(self, run: Callable[..., Any], *args: Any) -> dict[str, Any]:
         """Train by one compiled call; gives the logs, still on the device."""
         if self._lossless:
@@ -324,7 +325,7 @@ class Steps:
                 f"{self.model}: there is no loss to train on. Give compile a loss, or let the "
                 "model add one with add_loss."
             )
-        with readers.lock, faulty.tidy:
+        with readers.lock:
             hyper = self.compilation.optimizer.hyperparameters()
             settings = hyper, [variable._value for variable in self.further]
             state, logs = run(self.collect(), settings, *args)
@@ -356,6 +357,7 @@ class Steps:
         """
         return self._tested(self._eval_many, step, block, np.int32(first), np.int32(count))
 
+    @jit.tidy
     def _tested(self, run: Callable[..., Any], step: int, *args: Any) -> dict[str, Any]:
         with readers:
             own = [variable._value for variable in self.variables]
