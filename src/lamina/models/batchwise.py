@@ -267,7 +267,7 @@ def _in_steps(
     size = getattr(source, "batch_size", None)
     if isinstance(source, list | tuple):  # validation data as arrays
         size = options.get("validation_batch_size") or DEFAULT_BATCH_SIZE
-    if size is None and hasattr(source, "__next__"):
+    elif size is None and hasattr(source, "__next__"):
         first = next(source, None)
         if first is not None:
             source = itertools.chain([first], source)
