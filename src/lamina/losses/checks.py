@@ -14,6 +14,7 @@ from lamina import config, registry
 from lamina.core import context
 from lamina.core.dispatch import dispatch
 from lamina.core.symbolic import is_symbolic
+from lamina.ops.embedding import first_bad
 from lamina.warning import warn
 
 if TYPE_CHECKING:
@@ -183,12 +184,9 @@ def report(loss: str, labels: Array, bad: Array, classes: int) -> Array | None:
             row = int(np.unravel_index(place, wrong.shape)[0]) if wrong.ndim else 0
             raise ValueError(explain(row, float(np.asarray(labels).reshape(-1)[place])))
         return None
-    if call is None:
+    if call is None or not call.is_open():
         return bad
     if labels.size:
-        place = jnp.argmax(bad)  # of the flat array: the first that is wrong
-        width = max(labels.size // labels.shape[0], 1) if labels.ndim else 1
-        row = jnp.where(jnp.any(bad), place // width, -1).astype(jnp.int32)
-        value = labels.reshape(-1)[place].astype(jnp.float32)
+        row, value = first_bad(bad, labels)
         call.faults.append(context.Fault(row, value, explain))
     return None
