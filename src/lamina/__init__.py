@@ -38,13 +38,33 @@ if TYPE_CHECKING:
     from lamina.layers import Input, Layer
     from lamina.models import Model, Sequential
 
-_MODULES = {
-    name: f"lamina.{name}"
-    for name in (
-        "activations backend callbacks config constraints datasets initializers layers losses "
-        "metrics mixed_precision models ops optimizers random regularizers utils"
-    ).split()
-} | {
+__all__ = [
+    "Input",
+    "KerasTensor",
+    "Layer",
+    "Model",
+    "Sequential",
+    "Variable",
+    "activations",
+    "backend",
+    "callbacks",
+    "config",
+    "constraints",
+    "datasets",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "mixed_precision",
+    "models",
+    "ops",
+    "optimizers",
+    "random",
+    "regularizers",
+    "utils",
+]
+
+_MODULES = {name: f"lamina.{name}" for name in __all__ if name.islower()} | {
     "model": "lamina.models",
     "objectives": "lamina.losses",
     "initializations": "lamina.initializers",
