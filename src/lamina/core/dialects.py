@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from lamina.typing import LayerOptions
+from lamina.warning import warn
 
 RENAMED: dict[str, tuple[str, ...]] = {
     "output_dim": ("units",),
@@ -81,6 +82,11 @@ VALUES: dict[str, dict[Any, Any]] = {
 }
 """Old values of an argument to today's."""
 
+GONE: dict[tuple[str, str], str] = {
+    ("Embedding", "dropout"): "put a SpatialDropout1D behind the Embedding",
+}
+"""Class and old argument that no class has any more, and what does the same today."""
+
 IDLE: dict[str, dict[str, Any]] = {"BatchNormalization": {"mode": 0}}
 """Old arguments of a class, and the one value under which they say what is always so today."""
 
@@ -143,6 +149,7 @@ def translate(
         TypeError: an argument is given under its old and its new name.
     """
     own = parameters(cls)
+    kwargs = _without_gone(cls.__name__, kwargs)
     if cls.__name__ in IDLE:
         kwargs = _without_idle(IDLE[cls.__name__], kwargs)
     old = [name for name in kwargs if name in RENAMED and name not in own]
@@ -171,6 +178,15 @@ def _put(cls: type, kwargs: dict[str, Any], old: str, new: str, value: Any) -> N
     if new in kwargs:
         raise TypeError(f"{cls.__name__}: {old} and {new} are the same argument; give one of them.")
     kwargs[new] = value
+
+
+def _without_gone(cls: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments without those that no class has any more; each is said."""
+    for name in [name for name in kwargs if (cls, name) in GONE]:
+        kwargs = {other: value for other, value in kwargs.items() if other != name}
+        instead = GONE[cls, name]
+        warn(f"{cls}: {name} of Keras 1 is left out, as Keras 2 does; {instead}.")
+    return kwargs
 
 
 def _without_idle(idle: dict[str, Any], kwargs: dict[str, Any]) -> dict[str, Any]:
