@@ -419,6 +419,74 @@ def _dense():
     return [(dict(e, units=place % 4 + 2), [shapes[place % 4]]) for place, e in extras]
 
 
+def _more_merges():
+    """Every axis of another size: more inputs, ranks and broadcasting on either side."""
+    pairs = [
+        [(5, 7), (5, 7)],
+        [(3, 5, 2), (3, 5, 2)],
+        [(2, 3, 5, 4), (2, 3, 5, 4)],
+        [(3, 5, 2), (3, 2)],
+        [(3, 1, 5, 2), (3, 4, 1, 2)],
+        [(2, 1), (2, 5)],
+        [(2, 6, 3, 5, 4), (2, 5, 4)],
+        [(4, 3, 1), (4, 2, 3, 5)],
+    ]
+    several = [
+        [(3, 5, 2), (3, 2), (3, 5, 2), (3, 1, 2)],
+        [(2, 3, 5, 4), (2, 4), (2, 5, 4)],
+        [(3, 4), (3, 4), (3, 4), (3, 4), (3, 4)],
+    ]
+    table = {"Subtract": pairs}
+    names = ("Add", "Multiply", "Average", "Maximum", "Minimum")
+    table.update(dict.fromkeys(names, pairs[3:] + several))
+    return {name: [({}, shapes) for shapes in listed] for name, listed in table.items()}
+
+
+def _more_sizes():
+    """Cropping and UpSampling: the default, uneven pairs and factors, both data formats."""
+    line, plane, space = (2, 7, 3), (2, 7, 8, 3), (2, 4, 3, 2, 5)
+    nearest = {"interpolation": "nearest"}
+    return {
+        "Cropping2D": [
+            ({}, [plane]),
+            ({"cropping": [[0, 3], [2, 1]]}, [plane]),
+            (dict(cropping=[[1, 0], [0, 4]], **FIRST), [(2, 3, 7, 8)]),
+            (dict(cropping=2, **LAST), [plane]),
+        ],
+        "UpSampling1D": [
+            *_same([1, 2, 3, 4, 5], "size", [line, (3, 1, 4)]),
+            ({"size": 7}, [(1, 2, 5)]),
+        ],
+        "UpSampling2D": [
+            (dict(nearest, size=[2, 3], **LAST), [(2, 3, 4, 5)]),
+            (dict(nearest, size=[4, 1], **FIRST), [(2, 3, 4, 5)]),
+            (dict(nearest), [(3, 1, 4, 2)]),
+        ],
+        "UpSampling3D": [
+            ({"size": [1, 3, 2]}, [space]),
+            (dict(size=[2, 1, 3], **FIRST), [space]),
+            (dict(size=[1, 1, 4], **LAST), [space]),
+        ],
+    }
+
+
+def _more():
+    """What was added later, behind the other cases: their numbers come from their places."""
+    dims = [(2, 3, 1, 4), (4, 1, 3, 2), (1, 4, 2, 3), (5, 3, 1, 4, 2), (2, 1, 5, 3, 4)]
+    table = {
+        "Permute": [({"dims": list(d)}, [(1, 3, 2, 5, 4, 6)[: len(d) + 1]]) for d in dims],
+        "SpatialDropout1D": _same([0.0, 0.1, 0.4, 0.9], "rate", [(3, 5, 2), (4, 1, 6)]),
+    }
+    shapes = [(4, 6, 5, 3, 2), (3, 7, 2, 5, 4)]
+    for rank, word in itertools.product((1, 2, 3), ("Max", "Average")):
+        table[f"Global{word}Pooling{rank}D"] = [
+            (dict(f), [shape[: rank + 2]]) for f, shape in itertools.product((LAST, FIRST), shapes)
+        ]
+    table.update(_more_merges())
+    table.update(_more_sizes())
+    return table
+
+
 def keras2():
     """``{layer: [(arguments, inputs), ...]}`` for Keras 2.2.4."""
     table = {"Dense": _dense(), "Concatenate": CONCATENATIONS, "Dot": DOTS}
@@ -441,6 +509,8 @@ def keras2():
             (1, 2, 3), ({}, {"dilation_rate": 2}, {"strides": 2, "activation": "tanh"})
         )
     ]
+    for name, cases in _more().items():
+        table[name] = [*table[name], *cases]
     return table
 
 
@@ -458,6 +528,18 @@ def keras3():
         for l1, l2, s in itertools.product((0.0, 0.1, 0.5), (0.0, 0.3), SHAPES[:3])
     ]
     table["Identity"] = [({}, [shape]) for shape in SHAPES]
+    table["Identity"] += [
+        (dict(more), [shape])
+        for more, shape in itertools.product(
+            (
+                {},
+                {"activity_regularizer": L1L2(l2=0.3)},
+                {"activity_regularizer": L1L2(0.2, 0.1)},
+                {"trainable": False, "dtype": "float32"},
+            ),
+            [(5,), (3, 5, 2), (2, 3, 1, 5, 4)],
+        )
+    ]
     table["Softmax"] = [
         ({"axis": list(a)}, [(2, 3, 2, 4)]) for a in [(1, 2), (2, 3), (-1, 1), (1, 2, 3)]
     ]

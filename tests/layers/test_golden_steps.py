@@ -109,6 +109,40 @@ def parts(case):
     return ["output", *gradients, *(weight.name for weight in case.layer.weights)]
 
 
+# Layers of which too few cases would leave options unseen.
+# fmt: off
+RANKED = (
+    "SpatialDropout", "Conv", "MaxPooling", "AveragePooling", "GlobalMaxPooling",
+    "GlobalAveragePooling", "ZeroPadding", "Cropping", "UpSampling",
+)
+COVERED = [f"{name}{rank}D" for name in RANKED for rank in (1, 2, 3)]
+COVERED += [
+    "Dense", "Activation", "Dropout", "Flatten", "Reshape", "Permute", "RepeatVector",
+    "Lambda", "ActivityRegularization", "Masking", "Embedding", "Softmax", "ReLU",
+    "LeakyReLU", "PReLU", "ELU", "ThresholdedReLU", "GaussianNoise", "GaussianDropout",
+    "AlphaDropout", "Identity", "BatchNormalization", "Add", "Subtract", "Multiply",
+    "Average", "Maximum", "Minimum", "Concatenate", "Dot",
+]
+# fmt: on
+
+
+@pytest.mark.parametrize("name", COVERED)
+def test_a_layer_has_at_least_15_recorded_cases_of_one_release(name):
+    counts = []
+    for release in ("keras2", "keras3"):
+        facts, different = recorded(release)[0], set()
+        for kind, listed in TABLE[release]().items():
+            if kind.split("/")[0] == name:
+                pairs = zip(listed, facts[kind], strict=True)
+                different |= {json.dumps(case, sort_keys=True) for case, fact in pairs if fact}
+        counts.append(len(different))
+    assert max(counts) >= 15
+
+
+def test_all_recorded_layers_are_counted():
+    assert {kind.split("/")[0] for _, kind in KINDS} == set(COVERED)
+
+
 @pytest.mark.parametrize(("release", "kind"), KINDS, ids=["-".join(pair) for pair in KINDS])
 def test_step_is_that_of_keras(release, kind):
     facts, stored = recorded(release)
