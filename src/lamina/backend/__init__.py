@@ -52,6 +52,7 @@ from lamina.backend.create import (
 from lamina.backend.ctc import (
     ctc_batch_cost,
     ctc_decode,
+    ctc_label_dense_to_sparse,
 )
 from lamina.backend.function import (
     Function,
@@ -104,12 +105,14 @@ from lamina.backend.session import (
     is_float_dtype,
     is_int_dtype,
     learning_phase,
+    legacy_weight_ordering,
     manual_variable_initialization,
     name_scope,
     reset_uids,
     result_type,
     set_image_dim_ordering,
     set_learning_phase,
+    set_legacy_weight_ordering,
     set_session,
     standardize_dtype,
 )
@@ -244,6 +247,7 @@ __all__ = [
     "count_params",
     "ctc_batch_cost",
     "ctc_decode",
+    "ctc_label_dense_to_sparse",
     "cumprod",
     "cumsum",
     "deconv2d",
@@ -288,6 +292,7 @@ __all__ = [
     "is_variable",
     "l2_normalize",
     "learning_phase",
+    "legacy_weight_ordering",
     "less",
     "less_equal",
     "lesser",
@@ -342,6 +347,7 @@ __all__ = [
     "set_image_data_format",
     "set_image_dim_ordering",
     "set_learning_phase",
+    "set_legacy_weight_ordering",
     "set_session",
     "set_value",
     "shape",

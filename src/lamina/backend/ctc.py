@@ -16,6 +16,7 @@ from jax.core import Tracer
 
 from lamina import config
 from lamina.core.dispatch import dispatch
+from lamina.core.symbolic import is_symbolic
 
 
 def _lengths(values: Any, rows: int, who: str, argument: str) -> Any:
@@ -70,6 +71,56 @@ def ctc_batch_cost(y_true: Any, y_pred: Any, input_length: Any, label_length: An
     0.288
     """
     return dispatch(_cost, y_true, y_pred, input_length, label_length)
+
+
+def _sparse(labels: Any, counts: Any) -> Any:
+    from jax.experimental import sparse
+
+    who = "K.ctc_label_dense_to_sparse"
+    labels = jnp.asarray(labels)
+    if labels.ndim != 2:
+        raise ValueError(f"{who}: labels must have shape (batch, longest), got {labels.shape}.")
+    rows, longest = labels.shape
+    counts = _lengths(counts, rows, who, "label_lengths")
+    held = lax.broadcasted_iota(jnp.int32, (rows, longest), 1) < counts[:, None]
+    # How many entries there are must not depend on values that are not known yet: entries that
+    # are not held lie outside of the matrix then, where they do not count.
+    size = rows * longest if isinstance(held, Tracer) else int(jnp.sum(held))
+    places = jnp.stack(jnp.nonzero(held, size=size, fill_value=(rows, longest)), 1)
+    values = labels.at[places[:, 0], places[:, 1]].get(mode="fill", fill_value=0)
+    return sparse.BCOO(
+        (values, places), shape=(rows, longest), indices_sorted=True, unique_indices=True
+    )
+
+
+def ctc_label_dense_to_sparse(labels: Any, label_lengths: Any) -> Any:
+    """The labels of each row up to its length, as a sparse matrix.
+
+    Args:
+        labels: array of shape ``(batch, longest)``.
+        label_lengths: number of labels of each row, ``(batch,)``; a length beyond `longest`
+            stands for all of them.
+
+    Returns:
+        A `jax.experimental.sparse.BCOO` of shape ``(batch, longest)`` with one entry for each
+        label, ordered by rows, in the dtype of `labels`; a label 0 is an entry too. Inside of
+        ``jax.jit`` it has room for ``batch * longest`` entries, and those that are not used lie
+        outside of the matrix, as BCOO pads.
+
+    Raises:
+        TypeError: an argument is symbolic: the tensors of a graph are dense.
+        ValueError: `labels` has not two axes, or the lengths are not one number a row.
+
+    >>> matrix = ctc_label_dense_to_sparse(jnp.array([[3, 1], [4, 5]]), [1, 2])
+    >>> matrix.data, matrix.todense().tolist()
+    (Array([3, 4, 5], dtype=int32), [[3, 0], [4, 5]])
+    """
+    if is_symbolic((labels, label_lengths)):
+        raise TypeError(
+            "K.ctc_label_dense_to_sparse: expected arrays or variables, got a symbolic tensor; "
+            "K.ctc_batch_cost takes dense labels."
+        )
+    return dispatch(_sparse, labels, label_lengths)
 
 
 def _greedy(outputs: Any, steps: Any) -> tuple[list[Any], Any]:

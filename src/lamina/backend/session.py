@@ -163,6 +163,39 @@ def manual_variable_initialization(value: bool) -> None:
         )
 
 
+_legacy = {"weight_ordering": False}
+
+
+def legacy_weight_ordering() -> bool:
+    """What `set_legacy_weight_ordering` was given last, False at first.
+
+    >>> legacy_weight_ordering()
+    False
+    """
+    return _legacy["weight_ordering"]
+
+
+def set_legacy_weight_ordering(value: bool) -> None:
+    """Remember a flag of Keras 1, which has no effect here.
+
+    Keras 1 sorted the weights of a layer by name, as its earliest files held them, while the flag
+    was set. Here it is only remembered: weights are always in the order they were made in.
+
+    Raises:
+        ValueError: `value` is not True or False.
+
+    >>> set_legacy_weight_ordering(True)
+    >>> legacy_weight_ordering()
+    True
+    >>> set_legacy_weight_ordering(False)
+    """
+    if value not in (True, False):
+        raise ValueError(
+            f"K.set_legacy_weight_ordering: value must be True or False, got {value!r}."
+        )
+    _legacy["weight_ordering"] = bool(value)
+
+
 def image_dim_ordering() -> str:
     """The image data format as Keras 1 named it: ``tf`` or ``th``.
 

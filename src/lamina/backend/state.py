@@ -270,12 +270,12 @@ def is_placeholder(x: Any) -> bool:
 
 
 def is_sparse(tensor: Any) -> bool:
-    """Whether a tensor is sparse: a matrix of SciPy, or a symbolic tensor that is fed with one.
+    """Whether a tensor is sparse: a matrix of SciPy or JAX, or a symbolic tensor fed with one.
 
     >>> is_sparse(np.ones(2))
     False
     """
-    return bool(getattr(tensor, "sparse", False)) or hasattr(tensor, "toarray")
+    return bool(getattr(tensor, "sparse", False)) or hasattr(tensor, "todense")
 
 
 def to_dense(tensor: Any) -> Any:

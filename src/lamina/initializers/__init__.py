@@ -14,6 +14,7 @@ from typing import Any
 from lamina import registry
 from lamina.initializers.base import Initializer
 from lamina.initializers.constants import Constant, Identity, Ones, Zeros, is_array
+from lamina.initializers.fourier import STFT
 from lamina.initializers.random import (
     Orthogonal,
     RandomInitializer,
@@ -47,6 +48,7 @@ variance_scaling = VarianceScaling
 glorot_normal, glorot_uniform = GlorotNormal, GlorotUniform
 he_normal, he_uniform = HeNormal, HeUniform
 lecun_normal, lecun_uniform = LecunNormal, LecunUniform
+stft = STFTInitializer = STFT
 
 
 def get(identifier: Like) -> Any:
@@ -137,6 +139,7 @@ def _with_dtype(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 __all__ = [
+    "STFT",
     "Constant",
     "GlorotNormal",
     "GlorotUniform",
@@ -154,6 +157,7 @@ __all__ = [
     "RandomInitializer",
     "RandomNormal",
     "RandomUniform",
+    "STFTInitializer",
     "TruncatedNormal",
     "VarianceScaling",
     "Zeros",
@@ -176,6 +180,7 @@ __all__ = [
     "random_normal",
     "random_uniform",
     "serialize",
+    "stft",
     "truncated_normal",
     "uniform",
     "variance_scaling",

@@ -80,11 +80,7 @@ class Constant(Initializer):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        value = config.get("value", 0.0)
-        if isinstance(value, Mapping):  # Keras 3 writes arrays so
-            stored = value.get("config")
-            value = stored.get("value") if isinstance(stored, Mapping) else stored
-        return cls(value)
+        return cls(stored_array(config.get("value", 0.0)))
 
 
 @named("identity", "IdentityInitializer", classic=("scale",))
@@ -115,6 +111,14 @@ class Identity(Initializer):
 
     def get_config(self) -> Config:
         return {"gain": self.gain}
+
+
+def stored_array(value: Any) -> Any:
+    """What a config holds as an array, out of the mapping that Keras 3 writes for it."""
+    if not isinstance(value, Mapping):
+        return value
+    stored = value.get("config")
+    return stored.get("value") if isinstance(stored, Mapping) else stored
 
 
 def is_array(value: Any) -> bool:
