@@ -98,7 +98,7 @@ def test_copies_and_pickles(duplicate):
 
 def test_unknown_name_gets_a_suggestion():
     with pytest.raises(
-        ValueError, match=r"Unknown initializer 'gloro_uniform'\. Did you mean 'GlorotU"
+        ValueError, match=r"Unknown initializer 'gloro_uniform'\. Did you mean 'glorot_u"
     ):
         initializers.get("gloro_uniform")
 

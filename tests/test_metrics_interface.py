@@ -189,7 +189,7 @@ def test_bad_data_is_named(cls, options, args, message):
 
 
 def test_unknown_name_gets_a_hint():
-    with pytest.raises(ValueError, match=r"Unknown metric 'categ_accuracy'\. Did you mean 'Categ"):
+    with pytest.raises(ValueError, match=r"Unknown metric 'categ_accuracy'\. Did you mean 'categ"):
         metrics.get("categ_accuracy")
 
 
