@@ -206,8 +206,13 @@ def test_15_layers_behind_a_mask_must_support_it():
 def test_16_flatten_and_dense_need_the_input_length():
     model = Sequential([Embedding(8, 2, input_length=6), Flatten(), Dense(3)])
     assert model.output_shape == (None, 3)
+    words = Input((None,))
     with pytest.raises(ValueError, match=r"[Ff]latten|[Dd]ense"):
-        Sequential([Embedding(8, 2), Flatten(), Dense(3)])
+        Dense(3)(Flatten()(Embedding(8, 2)(words)))
+    # Without it nothing is known of a Sequential before it sees data, as in Keras 3.
+    waiting = Sequential([Embedding(8, 2), Flatten(), Dense(3)])
+    with pytest.raises(AttributeError, match="not known"):
+        _ = waiting.output_shape
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.25])
