@@ -17,13 +17,17 @@ from lamina import config  # noqa: E402
 from lamina.core import policy  # noqa: E402
 
 
+def _reset() -> None:
+    """Settings as a new process without a ``keras.json`` has them."""
+    vars(config.settings).update(vars(config.Settings()))
+    policy.set_dtype_policy(None)
+    if jax.config.read("jax_enable_x64"):
+        jax.config.update("jax_enable_x64", False)
+
+
 @pytest.fixture(autouse=True)
-def _settings_as_before():
-    """No test leaves settings behind: those of ``keras.json``, the policy, 64-bit types."""
-    kept = vars(config.settings).copy()
-    wide, chosen = jax.config.read("jax_enable_x64"), policy._state["policy"]
+def _settings_of_a_new_process():
+    """No test leaves settings behind: ``keras.json``'s, the dtype policy, 64-bit types."""
+    _reset()
     yield
-    vars(config.settings).update(kept)
-    policy._state["policy"] = chosen
-    if jax.config.read("jax_enable_x64") != wide:
-        jax.config.update("jax_enable_x64", wide)
+    _reset()
