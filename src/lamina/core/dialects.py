@@ -121,15 +121,22 @@ METHODS: dict[str, str] = {
     "pickle_safe": "use_multiprocessing",
 }
 
-# Names of metrics and logs that are the same thing.
-LOGS: dict[str, str] = {
-    "acc": "accuracy",
-    "lr": "learning_rate",
-    "mse": "mean_squared_error",
-    "mae": "mean_absolute_error",
-    "mape": "mean_absolute_percentage_error",
-    "msle": "mean_squared_logarithmic_error",
-}
+LOGS = (
+    ("accuracy", "acc"),
+    ("mean_squared_error", "mse", "MSE"),
+    ("mean_absolute_error", "mae", "MAE"),
+    ("mean_absolute_percentage_error", "mape", "MAPE"),
+    ("mean_squared_logarithmic_error", "msle", "MSLE"),
+    ("kl_divergence", "kullback_leibler_divergence", "kld", "KLD"),
+    ("log_cosh", "logcosh"),
+    ("learning_rate", "lr"),
+    ("epochs", "nb_epoch"),
+    ("samples", "nb_sample"),
+)
+"""Names that stand for the same thing in different releases, the newest first.
+
+``cosine_proximity`` is not ``cosine_similarity``: the sign differs.
+"""
 
 
 @cache

@@ -10,26 +10,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from lamina.core.dialects import LOGS
 from lamina.registry import did_you_mean
 
-ALIASES = (
-    ("accuracy", "acc"),
-    ("mean_squared_error", "mse", "MSE"),
-    ("mean_absolute_error", "mae", "MAE"),
-    ("mean_absolute_percentage_error", "mape", "MAPE"),
-    ("mean_squared_logarithmic_error", "msle", "MSLE"),
-    ("kl_divergence", "kullback_leibler_divergence", "kld", "KLD"),
-    ("log_cosh", "logcosh"),
-    ("learning_rate", "lr"),
-    ("epochs", "nb_epoch"),
-    ("samples", "nb_sample"),
-)
-"""Names that stand for the same thing in different releases, the newest first.
-
-``cosine_proximity`` is not ``cosine_similarity``: the sign differs.
-"""
-
-_NEWEST = {name: group[0] for group in ALIASES for name in group}
+_NEWEST = {name: group[0] for group in LOGS for name in group}
 _MISSING = object()
 
 
