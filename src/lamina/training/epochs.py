@@ -13,6 +13,7 @@ from lamina.core.context import Fault
 from lamina.core.variable import Variable
 from lamina.schedules import LearningRateSchedule
 from lamina.training.callbacks import CallbackList
+from lamina.training.callbacks.base import Training
 from lamina.training.data.source import Source
 from lamina.training.interrupt import Interrupt
 from lamina.training.logs import Logs
@@ -53,6 +54,7 @@ class Epochs:
         phase: ``"train"`` or ``"test"``.
         interrupt: where Ctrl-C is noted.
         execution: steps that a call should have at most, or ``None``.
+        training: the fit that this is a part of; for the phase ``"train"``.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Epochs:
         phase: Phase,
         interrupt: Interrupt,
         execution: int | None = None,
+        training: Training | None = None,
     ) -> None:
         self.model = model
         self.source = source
@@ -71,17 +74,21 @@ class Epochs:
         self.training = phase == "train"
         self.interrupt = interrupt
         self.execution = execution
+        self.fit = training
         self.chunks = Chunks()
         self.rows = Resident(source) if source.resident is not None else None
         self._epoch, self._first = 0, 0
         self._order: np.ndarray | None = None
         self._named = not self.training
 
-    def run(self, epoch: int) -> dict[str, Any]:
-        """One epoch; gives the logs at its end, on the device."""
+    def run(self, epoch: int, first: int = 0) -> dict[str, Any]:
+        """One epoch, from batch `first` on; gives the logs at its end, on the device."""
         self._epoch = epoch
-        self._first = int(np.asarray(self.model._step)) if self.training else 0
-        logs = self._streamed(epoch) if self.rows is None else self._resident(epoch, self.rows)
+        self._first = int(np.asarray(self.model._step)) - first if self.training else 0
+        if self.rows is None:
+            logs = self._streamed(epoch, first)
+        else:
+            logs = self._resident(epoch, first, self.rows)
         self._check()
         return logs
 
@@ -130,10 +137,10 @@ class Epochs:
     def _stopped(self) -> bool:
         return self.training and bool(self.model.stop_training)
 
-    def _streamed(self, epoch: int) -> dict[str, Any]:
+    def _streamed(self, epoch: int, first: int) -> dict[str, Any]:
         logs: dict[str, Any] = {}
         each = self._each
-        for step, batch in enumerate(self.source.batches(epoch)):
+        for step, batch in enumerate(self.source.batches(epoch, first), first):
             logs = self._single(batch, step, each)
             if self._stopped():
                 break
@@ -141,38 +148,44 @@ class Epochs:
                 self._check()
         return logs
 
-    def _resident(self, epoch: int, rows: Resident) -> dict[str, Any]:
+    def _resident(self, epoch: int, first: int, rows: Resident) -> dict[str, Any]:
         """Batches by index from arrays that lie on the device."""
         self._order = rows.source.order(epoch)
         order = rows.placed(self._order)
         steps = self.model._prepared_steps(rows.example)
         loops, each = steps.loops and not self.model.run_eagerly, self._each
         logs: dict[str, Any] = {}
-        step = 0
+        step = first
         while step < rows.whole and not self._stopped():
             if not loops:
                 logs = self._single(rows.batch(order, step, rows.size), step, each)
                 step += 1
                 continue
-            block = rows.block(order, step)
-            for place, count in self._portions(min(rows.capacity, rows.whole - step), each):
-                logs = self._several(block, step, place, count, each)
+            start = step - step % rows.capacity  # blocks begin at the same places in any case
+            block = rows.block(order, start)
+            for place, count in self._portions(start, step - start, each):
+                logs = self._several(block, start, place, count, each)
                 if self._stopped():
                     return logs
-            step += rows.capacity
-        if rows.rest and not self._stopped():
+            step = start + rows.capacity
+        if rows.rest and first <= rows.whole and not self._stopped():
             logs = self._single(rows.batch(order, rows.whole, rows.rest), rows.whole, each)
         return logs
 
-    def _portions(self, there: int, each: bool) -> Iterator[tuple[int, int]]:
-        """Place and number of the batches for each call on a block."""
+    def _portions(self, start: int, place: int, each: bool) -> Iterator[tuple[int, int]]:
+        """Place and number of the batches for each call on the block that begins at `start`."""
+        assert self.rows is not None
         one = each or rereads_rate(self.model.optimizer)
-        place = 0
+        there = min(self.rows.capacity, self.rows.whole - start)
         while place < there:
-            count = 1 if one else min(self.chunks.count, there - place)
-            count = min(count, self.execution or count)
+            count = 1 if one else self._most(start + place, there - place)
             yield place, count
             place += count
+
+    def _most(self, step: int, there: int) -> int:
+        """How many of the steps from number `step` on go into one compiled call."""
+        room = self.callbacks.room(step) if self.training else None
+        return min(self.chunks.count, there, self.execution or there, room or there)
 
     def _single(self, batch: Any, step: int, each: bool) -> dict[str, Any]:
         """One step on a batch."""
@@ -207,6 +220,8 @@ class Epochs:
         if each:
             self._end(step, size, logs)
         self.callbacks.on_progress(step + 1, self.source.steps, Logs(logs))
+        if self.fit is not None and self.fit.keepers:
+            self.fit.reach(step + 1, logs)
         return logs
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from lamina.training.callbacks import CallbackList
 from lamina.training.callbacks.bar import ProgressBar
+from lamina.training.callbacks.base import Training
 from lamina.training.data.source import Source
 from lamina.training.data.streams import StreamSource
 from lamina.training.epochs import Epochs
@@ -62,45 +63,51 @@ def fit(
     model.history = callbacks.history
     interrupt = Interrupt()
     most = model._compilation.steps_per_execution
-    runner = Epochs(model, source, callbacks, "train", interrupt, most if most > 1 else None)
+    most = most if most > 1 else None
+    training = Training(model, source, validation.source, callbacks, epochs)
+    runner = Epochs(model, source, callbacks, "train", interrupt, most, training)
     with interrupt.held():
         model._fitting = True
         try:
             if runner.rows is not None:
                 runner.name_metrics(runner.rows.example)
             callbacks.on_train_begin({})
-            logs = _all_epochs(runner, epochs, validation)
+            training.begin()
+            _all_epochs(runner, training, validation)
             model._finish_training()
-            callbacks.on_train_end(logs)
+            callbacks.on_train_end(training.logs)
         finally:
             model._fitting = False
             _close_bars(callbacks)
+            training.release()
     return callbacks.history
 
 
-def _all_epochs(runner: Epochs, epochs: range, validation: Validation) -> dict[str, Any]:
-    """Run epochs until they end, the data ends, or a callback stops them; gives the last logs."""
+def _all_epochs(runner: Epochs, training: Training, validation: Validation) -> None:
+    """Run epochs until they end, the data ends, or a callback stops them."""
     model, source, callbacks = runner.model, runner.source, runner.callbacks
     # A second fit goes on with new orders of the rows, and one that resumes with its own.
-    later = max(model._epochs_trained - epochs.start, 0)
+    later = max(model._epochs_trained - training.epoch, 0)
     if isinstance(source, StreamSource):
         later = 0
-    values: dict[str, Any] = {}
-    for epoch in epochs:
+    for epoch in training.remaining:
         callbacks.on_epoch_begin(epoch, {})
         runner.interrupt.check()
         model._compilation.reset()
-        values = fetched(runner.run(epoch + later))
+        training.enter(epoch)
+        found = runner.run(epoch + later, training.batch)
+        values = fetched(found or training.logs)
         model._epochs_trained = epoch + later + 1
         warn_of_nan(model, values, epoch)
         source.on_epoch_end()
         if validation.due(epoch + 1):
             found = evaluate(model, validation.source, callbacks, runner.interrupt)
             values.update({f"val_{name}": value for name, value in found.items()})
+            training.evaluations += 1
         callbacks.on_epoch_end(epoch, values)
-        if model.stop_training or (source.exhausted and epoch + 1 < epochs.stop):
+        training.leave(epoch, values)
+        if training.over:
             break
-    return values
 
 
 def _close_bars(callbacks: CallbackList) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lamina.training.callbacks.several import CallbackList
+    from lamina.training.data.source import Source
 
 
 class Callback:
@@ -100,12 +104,30 @@ class Callback:
         Several steps may lie between two calls. `steps` is ``None`` while it is not known.
         """
 
+    def room(self, batch: int) -> int | None:
+        """How many batches may run from number `batch` on before `on_progress` is called.
+
+        ``None`` if it does not matter. Unlike a hook of batches it lets the loop run many
+        steps at once in between.
+        """
+
     def get_state(self) -> dict[str, Any]:
-        """What the callback has to remember to go on after an interruption, as plain data."""
+        """What the callback has to remember to go on after an interruption.
+
+        Define it, together with `set_state`, in a callback of your own whose doings depend on
+        more than the epoch: `BackupAndRestore` and ``save_checkpoint`` keep what it returns.
+
+        Returns:
+            Plain data: dicts with names as keys, lists, numbers, strings, ``None``, arrays.
+        """
         return {}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `get_state` returned; to be called after `on_train_begin`."""
+        """Go on from what `get_state` returned; called after `on_train_begin`.
+
+        Raises:
+            ValueError: it is not a state of such a callback.
+        """
         if state:
             raise ValueError(f"{type(self).__name__} has no state, got {dict(state)!r}.")
 
@@ -126,6 +148,111 @@ class RememberingCallback(Callback):
             )
         for name, value in state.items():
             setattr(self, name, value)
+
+
+class Keeper(Callback):
+    """A callback that keeps the state of a whole training.
+
+    Its hooks are called when all callbacks have seen what happened, whatever their order is.
+    """
+
+    def on_resume(self, training: Any) -> None:
+        """After all callbacks' ``on_train_begin``: put the training where an earlier one ended."""
+
+    def on_reentry(self, training: Any) -> None:
+        """After ``on_epoch_begin`` of the epoch that was left half-way: the same once more."""
+
+    def on_settled(self, training: Any) -> None:
+        """After some batches, or after an epoch."""
+
+    def release(self) -> None:
+        """When ``fit`` is left, also by an error."""
+
+
+class Training:
+    """A fit that is running, and the place where it is.
+
+    Args:
+        model: the model; compiled.
+        source: the data.
+        held_out: data for validation, or ``None``.
+        callbacks: all callbacks.
+        epochs: numbers of the epochs that were asked for.
+
+    Attributes:
+        epoch: number of the epoch that is running, or comes next.
+        batch: how many of its batches are done.
+        evaluations: how often the validation data were passed.
+        logs: the newest numbers of the epoch.
+        over: whether there is nothing left to train.
+        keepers: the callbacks that keep the state of the training.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        source: Source,
+        held_out: Source | None,
+        callbacks: CallbackList,
+        epochs: range,
+    ) -> None:
+        self.model = model
+        self.source = source
+        self.held_out = held_out
+        self.callbacks = callbacks
+        self.epochs = epochs
+        self.epoch = epochs.start
+        self.batch = 0
+        self.evaluations = 0
+        self.logs: dict[str, Any] = {}
+        self.over = False
+        self.keepers = callbacks.keepers
+
+    def begin(self) -> None:
+        """Let the keepers put the training at the place where another one ended."""
+        for keeper in self.keepers:
+            keeper.on_resume(self)
+
+    def enter(self, epoch: int) -> None:
+        """Note that an epoch has begun; one that was left half-way is taken up again."""
+        if self.batch and epoch == self.epoch:
+            for keeper in self.keepers:
+                keeper.on_reentry(self)
+            return
+        self.epoch, self.batch, self.logs = epoch, 0, {}
+
+    def reach(self, batch: int, logs: dict[str, Any]) -> None:
+        """Note that so many batches of the epoch are done, and all callbacks know it."""
+        self.batch, self.logs = batch, logs
+        for keeper in self.keepers:
+            keeper.on_settled(self)
+
+    def leave(self, epoch: int, logs: dict[str, Any]) -> None:
+        """Note that an epoch is over, and all callbacks know it."""
+        self.epoch, self.batch, self.logs = epoch + 1, 0, logs
+        stopped = bool(self.model.stop_training) or self.source.exhausted
+        self.over = stopped or self.epoch >= self.epochs.stop
+        for keeper in self.keepers:
+            keeper.on_settled(self)
+
+    def release(self) -> None:
+        """Let the keepers finish what they do in the background, also after an error."""
+        for keeper in self.keepers:
+            keeper.release()
+
+    @property
+    def remaining(self) -> range:
+        """Numbers of the epochs that are left."""
+        return range(0) if self.over else range(self.epoch, self.epochs.stop)
+
+    def skip(self, epochs: int, evaluations: int) -> None:
+        """Take the data past what an earlier process has used."""
+        for _ in range(epochs):
+            self.source.skip_epoch()
+            self.source.on_epoch_end()
+        if self.held_out is not None:
+            for _ in range(evaluations):
+                self.held_out.skip_epoch()
 
 
 def overrides(callback: Callback, hooks: Iterable[str]) -> bool:

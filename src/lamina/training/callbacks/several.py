@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lamina.training.callbacks.bar import ProgressBar
-from lamina.training.callbacks.base import Callback, overrides
+from lamina.training.callbacks.base import Callback, Keeper, overrides
 from lamina.training.callbacks.history import History
 from lamina.training.logs import AliasedDict, as_logs
 
@@ -89,6 +89,21 @@ class CallbackList(Callback):
     def needs_predict_batches(self) -> bool:
         """Whether a callback wants to act at every batch of a prediction."""
         return any(_needs(callback, "needs_predict_batches", PREDICT_BATCH) for callback in self)
+
+    @property
+    def keepers(self) -> list[Keeper]:
+        """The callbacks that keep the state of the training, also those in lists."""
+        found: list[Keeper] = []
+        for callback in self:
+            if isinstance(callback, CallbackList):
+                found += callback.keepers
+            elif isinstance(callback, Keeper):
+                found.append(callback)
+        return found
+
+    def room(self, batch: int) -> int | None:
+        rooms = [callback.room(batch) for callback in self if hasattr(callback, "room")]
+        return min((room for room in rooms if room is not None), default=None)
 
     def set_model(self, model: Any) -> None:
         self.model = model

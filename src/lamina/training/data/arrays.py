@@ -152,11 +152,14 @@ class ArraySource(Source):
     def _pass(self, number: int) -> np.ndarray | None:
         return row_order(self._rows, self._size, self._shuffle, self._seed, number)
 
-    def batches(self, epoch: int) -> Iterator[Data]:
+    def reseed(self, seed: int) -> None:
+        self._seed = seed
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Data]:
         order = self.order(epoch)
         if self._host is None:
             self._host = _on_parts(_on_host, self._data)
-        for start in range(0, self._used, self._size):
+        for start in range(first * self._size, self._used, self._size):
             stop = min(start + self._size, self._used)
             rows = slice(start, stop) if order is None else self._as_slice(order[start:stop])
             batch = _on_parts(partial(self._rows_of, rows), self._host)

@@ -60,7 +60,7 @@ class FixedSource(Source):
         self.batch_size = rows
         self.samples = rows * self.steps
 
-    def batches(self, epoch: int) -> Iterator[Data]:
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Data]:
         for x, y, weights in self._arrays.batches(epoch):
-            for _ in range(self.steps or 0):
+            for _ in range(first, self.steps or 0):
                 yield x, y, weights

@@ -100,23 +100,29 @@ class SequenceSource(Source):
             place = count % length
             yield place if order is None else int(order[place])
 
-    def batches(self, epoch: int) -> Iterator[Data]:
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Data]:
         self._stop()
-        getattr(self._sequence, "on_epoch_begin", _nothing)()
-        running = self._running = self._items(list(self._indices(epoch)))
+        self.skip_epoch()
+        running = self._running = self._items(list(self._indices(epoch))[first:], first)
         return running
 
-    def _items(self, indices: list[int]) -> Iterator[Data]:
+    def skip_epoch(self) -> None:
+        getattr(self._sequence, "on_epoch_begin", _nothing)()
+
+    def reseed(self, seed: int) -> None:
+        self._seed = seed
+
+    def _items(self, indices: list[int], first: int) -> Iterator[Data]:
         if not self._workers:
-            for number, index in enumerate(indices):
+            for number, index in enumerate(indices, first):
                 yield self._read(self._sequence[index], number)
         elif self._remote is not None:
             pool = self._remote.pool(self._sequence)
-            for number, item in enumerate(in_order(pool, fetch, indices, self._limit)):
+            for number, item in enumerate(in_order(pool, fetch, indices, self._limit), first):
                 yield self._read(item, number)
         else:
             with thread_pool(self._workers) as pool:
-                yield from in_order(pool, self._load, enumerate(indices), self._limit)
+                yield from in_order(pool, self._load, enumerate(indices, first), self._limit)
 
     def _load(self, numbered: tuple[int, int]) -> Data:
         number, index = numbered

@@ -34,8 +34,16 @@ class Source(ABC):
         return None
 
     @abstractmethod
-    def batches(self, epoch: int) -> Iterator[Data]:
-        """The batches of that epoch, on the host."""
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Data]:
+        """The batches of that epoch, on the host, from number `first` on."""
+
+    def skip_epoch(self) -> None:
+        """Go past an epoch whose batches another process has used already."""
+        return
+
+    def reseed(self, seed: int) -> None:
+        """Give the orders of this source another seed."""
+        del seed
 
     def on_epoch_end(self) -> None:
         """To be called after each epoch."""

@@ -46,14 +46,12 @@ class StreamSource(Source):
         self._prefetcher: Prefetcher[Data] | None = None
         self._seen_any = False
 
-    def batches(self, epoch: int) -> Iterator[Data]:
-        self.close()
-        if self._asked is None and not self._once:
-            self._iterator = None
-        items: Iterator[Data] = self._pull(self._asked)
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Data]:
+        self._begin()
+        items: Iterator[Data] = self._pull(self._asked, first)
         if self._threaded:
             items = self._prefetcher = Prefetcher(items, self._limit)
-        seen = 0
+        seen = first
         try:
             for item in items:
                 seen += 1
@@ -62,9 +60,23 @@ class StreamSource(Source):
             self.close()
         self._count(seen, epoch)
 
-    def _pull(self, steps: int | None) -> Iterator[Data]:
+    def _begin(self) -> None:
+        self.close()
+        if self._asked is None and not self._once:
+            self._iterator = None
+
+    def skip_epoch(self) -> None:
+        self._begin()
+        seen = sum(1 for _ in islice(self._items(self._asked), self._asked))
+        self._seen_any = True
+        if self.steps is None and self._once:
+            self.steps = seen
+
+    def _pull(self, steps: int | None, first: int) -> Iterator[Data]:
+        """Batches of an epoch; what comes before number `first` is taken, but not looked at."""
         for number, item in enumerate(islice(self._items(steps), steps)):
-            yield self._read(item, number)
+            if number >= first:
+                yield self._read(item, number)
 
     def _items(self, steps: int | None) -> Iterator[Any]:
         """Items from where the last epoch stopped; passes follow one another if they may."""
