@@ -89,9 +89,13 @@ def _settled(result: Any) -> Any:
     if isinstance(result, Variable):
         return result.value
     if type(result) is dict:
-        return {key: _settled(part) for key, part in result.items()}
+        return dict(zip(result, _settled(list(result.values())), strict=True))
     if type(result) in (list, tuple):
-        return type(result)(_settled(part) for part in result)
+        parts = list(result)
+        for place, part in enumerate(parts):
+            if isinstance(part, Variable | dict | list | tuple):
+                parts[place] = _settled(part)
+        return type(result)(parts)
     return result
 
 

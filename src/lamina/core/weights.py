@@ -95,7 +95,7 @@ class WeightOwner:
         for name, value in vars(self).items():
             if isinstance(value, Variable):
                 found[value] = None
-            elif isinstance(value, list | tuple | dict) and name not in _NOT_PARTS:
+            elif isinstance(value, list | tuple | dict) and value and name not in _NOT_PARTS:
                 found.update(dict.fromkeys(_variables_in(value)))
         return list(found)
 
@@ -262,12 +262,10 @@ def _learns(layer: Any, variable: Variable) -> bool:
 def _collect(value: Any, found: dict[int, Any]) -> None:
     if isinstance(value, WeightOwner):
         found[id(value)] = value
-    elif isinstance(value, list | tuple):
-        for part in value:
-            _collect(part, found)
-    elif isinstance(value, dict):
-        for part in value.values():
-            _collect(part, found)
+    elif isinstance(value, list | tuple | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            if isinstance(part, _PARTS):
+                _collect(part, found)
 
 
 def _variables_in(value: Any) -> Iterator[Variable]:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import config
-from lamina.core import context, jit, naming, policy, pure
+from lamina.core import allowance, context, jit, naming, policy, pure
 from lamina.core.variable import Variable
 from lamina.metrics import arrays
 
@@ -129,6 +129,7 @@ class Metric:
     ) -> Variable:
         shape = (shape,) if isinstance(shape, int) else tuple(shape or ())
         kind = jnp.dtype(_dtype_name(dtype)) if dtype is not None else self._state_dtype
+        allowance.take(f"{self.name}/{name}", shape)
         variable = Variable(
             _first_value(initializer, shape, kind),
             dtype=kind,
@@ -165,7 +166,7 @@ class Metric:
         """All variables: its own, and those of metrics that it holds."""
         found = dict.fromkeys(self._variables)
         for value in vars(self).values():
-            if value is not self._variables:
+            if isinstance(value, _HOLDERS) and value is not self._variables:
                 found.update(dict.fromkeys(_variables_in(value)))
         return list(found)
 
@@ -347,12 +348,10 @@ def _metrics_in(value: Any) -> Iterator[Metric]:
 def _held(value: Any) -> Iterator[Metric]:
     if isinstance(value, Metric):
         yield value
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from _held(part)
-    elif isinstance(value, dict):
-        for part in value.values():
-            yield from _held(part)
+    elif isinstance(value, list | tuple | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            if isinstance(part, _HOLDERS):
+                yield from _held(part)
 
 
 def _variables_in(value: Any) -> Iterator[Variable]:
@@ -360,3 +359,6 @@ def _variables_in(value: Any) -> Iterator[Variable]:
         yield value
     for metric in _held(value):
         yield from metric.variables
+
+
+_HOLDERS = (Variable, Metric, list, tuple, dict)

@@ -9,7 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 
+from lamina.core import programs
 from lamina.core.context import Fault
 
 Batch = tuple[Any, Any, Any]
@@ -110,8 +112,6 @@ def unless_noted(
 ) -> Any:
     """Values after an update, or as they are if a check failed.
 
-    A loop of one turn or none: unlike a choice between old and new it works in place.
-
     Args:
         noted: what failed so far, this step included.
         faults: the checks of the step.
@@ -120,14 +120,10 @@ def unless_noted(
     """
     if not faults:
         return update(*values)
-    turns = jnp.where(has_failed(noted), 0, 1).astype(jnp.int32)
-
-    def body(carry: Any) -> Any:
-        turn, *now = carry
-        return (turn + 1, *update(*now))
-
-    _, *now = lax.while_loop(lambda carry: carry[0] < turns, body, (jnp.int32(0), *values))
-    return now
+    failed = has_failed(noted)
+    if isinstance(failed, Tracer):
+        return programs.kept_if(failed, update, *values)
+    return values if failed else update(*values)
 
 
 def rows_of(x: Any) -> int:
@@ -138,17 +134,3 @@ def rows_of(x: Any) -> int:
 def batch_of(block: Batch, place: Any) -> Batch:
     """One batch of a block."""
     return jax.tree.map(lambda leaf: lax.dynamic_index_in_dim(leaf, place, keepdims=False), block)
-
-
-def has_convolution(program: Any) -> bool:
-    """Whether a jaxpr, or one inside of it, convolves."""
-    # Only models that are compiled pay for this import: it brings Pallas with it.
-    from jax.extend.core import jaxprs_in_params
-
-    for equation in program.eqns:
-        if equation.primitive.name == "conv_general_dilated":
-            return True
-        for inner in jaxprs_in_params(equation.params):
-            if has_convolution(inner):
-                return True
-    return False

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lamina.core import jit, pure, shapes
+from lamina.core import jit, programs, pure, shapes
 from lamina.core.context import Fault
 from lamina.core.readers import readers
 from lamina.core.variable import Variable
@@ -33,7 +33,6 @@ from lamina.training.state import (
     State,
     batch_of,
     guarded,
-    has_convolution,
     has_failed,
     noted_in,
     nothing_noted,
@@ -279,7 +278,7 @@ class Steps:
             program = jax.make_jaxpr(forward)(values, batch)
             # XLA runs convolutions inside of a loop 20 to 30 times slower on a CPU.
             on_cpu = jax.default_backend() == "cpu"
-            self.loops = not (on_cpu and has_convolution(program.jaxpr))
+            self.loops = not (on_cpu and programs.has_convolution(program.jaxpr))
         known = {*self.variables, *self.metrics}
         self.further = [variable for variable in self._strays if variable not in known]
 
