@@ -262,6 +262,23 @@ BATCH_NORMS = [
     ({"trainable": False}, [(4, 3)]),
 ]
 
+RENORMS = [
+    ({"renorm": True}, [(4, 3)]),
+    ({"renorm": True, "momentum": 0.5, "renorm_momentum": 0.75, "epsilon": 0.1}, [(3, 5, 2)]),
+    (
+        {
+            "renorm": True,
+            "renorm_clipping": {"rmin": 0.8, "rmax": 1.25, "dmax": 0.5},
+            "axis": 1,
+        },
+        [(3, 4, 2, 5)],
+    ),
+    ({"renorm": True, "center": False, "renorm_clipping": {"rmax": 3.0}}, [(5, 3, 2)]),
+    ({"renorm": True, "scale": False, "renorm_clipping": {"dmax": 0.25}}, [(6, 4)]),
+    ({"renorm": True, "center": False, "scale": False, "momentum": 0.9}, [(4, 2, 3)]),
+    ({"renorm": True, "trainable": False}, [(4, 3)]),
+]
+
 EMBEDDINGS = [
     ({}, [(2, 3)]),
     ({}, [(4,)]),
@@ -522,7 +539,7 @@ def keras3():
         for l2 in (0.0, 0.2)
         for s in ((2, 3), (4, 2))
     ]
-    table["BatchNormalization"] = BATCH_NORMS
+    table["BatchNormalization"] = [*BATCH_NORMS, *RENORMS]
     table["ActivityRegularization"] = [
         ({"l1": l1, "l2": l2}, [s])
         for l1, l2, s in itertools.product((0.0, 0.1, 0.5), (0.0, 0.3), SHAPES[:3])
@@ -609,6 +626,7 @@ def made_input(spec, rng):
 
 
 def made_weight(name, shape, rng):
-    """Noise for a weight; variances are positive."""
+    """Noise for a weight; variances and standard deviations are positive."""
     values = rng.normal(size=shape).astype("float32")
-    return np.abs(values) + np.float32(0.1) if "variance" in name else values
+    positive = "variance" in name or "stddev" in name
+    return np.abs(values) + np.float32(0.1) if positive else values

@@ -199,6 +199,61 @@ def test_a_function_with_a_name_of_ours_is_not_ours():
         reloaded(Lambda(relu))
 
 
+CODE = ["4wQAAAAAAAAABAAAAAYAAABD", None, None]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"function": CODE, "function_type": "lambda", "output_shape_type": "raw"},
+        {
+            "function": CODE,
+            "function_type": "lambda",
+            "module": "__main__",
+            "output_shape": CODE,
+            "output_shape_type": "lambda",
+            "output_shape_module": "__main__",
+        },
+        {"function": {"class_name": "__lambda__", "config": {"code": CODE[0]}}},
+    ],
+    ids=["keras2", "tf.keras", "keras3"],
+)
+def test_code_of_keras_is_never_run(config):
+    config = {"name": "l", "arguments": {}} | config
+    layer = Lambda.from_config(config, {"l": doubled_shape})
+    assert layer.function is doubled_shape
+    assert layer.get_config()["output_shape"] is None
+    message = (
+        r"Lambda 'l': its function is written as Python code, which is never run.*\{'l': \.\.\.\}"
+    )
+    with pytest.raises(ValueError, match=message):
+        Lambda.from_config(config)
+
+
+def test_mask_function_of_keras_3_is_handed_over():
+    code = {"class_name": "__lambda__", "config": {"code": CODE[0]}}
+    config = {
+        "name": "l",
+        "function": {"class_name": "lamina", "config": "ops.square"},
+        "mask": code,
+    }
+    assert Lambda.from_config(config, {"l.mask": doubled_shape}).mask is doubled_shape
+    with pytest.raises(ValueError, match=r"its mask is written as Python code.*\{'l.mask': "):
+        Lambda.from_config(config)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        {"class_name": "function", "config": "relu", "module": "builtins"},
+        {"function": "relu", "function_type": "function"},
+    ],
+)
+def test_names_of_activations_of_keras_are_ours(function):
+    config = function if "function_type" in function else {"function": function}
+    assert Lambda.from_config({"name": "l"} | config).function is activations.relu
+
+
 def test_data_in_the_config_stays():
     layer = Lambda(activations.relu, (3,), np.array([[True, False]]), {"negative_slope": 0.5})
     copy = reloaded(layer)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lamina.initializers import Constant
 from lamina.layers import BatchNormalization, Input
 
 X = np.random.default_rng(0).normal(3.0, 2.0, (6, 5, 4)).astype("f")
@@ -89,6 +90,11 @@ def test_gradient_flows_through_the_statistics():
         ({"axis": []}, r"axis must be an int or several of them, got \[\]"),
         ({"momentum": 1.5}, "'b': momentum must be a number from 0 to 1, got 1.5"),
         ({"epsilon": -1}, "'b': epsilon must be a number of 0 or more, got -1"),
+        ({"renorm_momentum": 2}, "'b': renorm_momentum must be a number from 0 to 1, got 2"),
+        ({"renorm_clipping": {"max": 2}}, r"a dict of 'rmin', .* got \{'max': 2\}"),
+        ({"renorm_clipping": 2}, "'b': renorm_clipping must be a dict of .* or None, got 2"),
+        ({"renorm_clipping": {"dmax": -1}}, r"renorm_clipping\['dmax'\] must be .* got -1"),
+        ({"renorm_clipping": {"rmin": 3, "rmax": 2}}, "rmin must not be larger than rmax, got"),
     ],
 )
 def test_bad_arguments_are_named(options, message):
@@ -124,3 +130,38 @@ def test_mode_of_keras_1_may_be_the_one_that_is_left():
     assert BatchNormalization(mode=0, axis=1).axis == 1
     with pytest.raises(TypeError, match="unknown argument 'mode'"):
         BatchNormalization(mode=1)
+
+
+def test_renorm_is_the_correction_of_the_paper():
+    layer = noisy(renorm=True, momentum=0.75, renorm_momentum=0.5, epsilon=0.01)
+    gamma, beta, *old = layer.get_weights()
+    mean, deviation = X.mean((0, 1)), np.sqrt(X.var((0, 1)) + 0.01)
+    # Without limits the correction is whole: what comes out are the long-running statistics.
+    expected = (X - old[3]) / old[4] * gamma + beta
+    np.testing.assert_allclose(layer(X, training=True), expected, rtol=1e-4, atol=1e-5)
+    new = layer.get_weights()[2:]
+    np.testing.assert_allclose(new[0], 0.75 * old[0] + 0.25 * mean, rtol=1e-5)
+    np.testing.assert_allclose(new[2], 0.75 * old[2] + 0.25 * deviation, rtol=1e-5)
+    np.testing.assert_allclose(new[1], new[2] ** 2 - 0.01, rtol=1e-5)
+    np.testing.assert_allclose(new[3], 0.5 * old[3] + 0.5 * mean, rtol=1e-5)
+    np.testing.assert_allclose(new[4], 0.5 * old[4] + 0.5 * deviation, rtol=1e-5)
+
+
+def test_renorm_within_limits_of_nothing_is_plain_normalization():
+    limits = {"rmin": 1.0, "rmax": 1.0, "dmax": 0.0}
+    layer = noisy(renorm=True, renorm_clipping=limits)
+    plain = noisy()
+    plain.set_weights(layer.get_weights()[:4])
+    np.testing.assert_allclose(layer(X, training=True), plain(X, training=True), rtol=1e-5)
+
+
+def test_weights_of_renorm_begin_at_the_root_of_the_variance():
+    layer = BatchNormalization(renorm=True, moving_variance_initializer=Constant(4.0))
+    layer.build((None, 3))
+    names = ["moving_mean", "moving_variance", "moving_stddev", "renorm_mean", "renorm_stddev"]
+    assert [w.name for w in layer.non_trainable_weights] == names
+    assert [w[0] for w in layer.get_weights()[2:]] == [0.0, 4.0, 2.0, 0.0, 2.0]
+
+
+def test_statistics_of_all_devices_may_be_asked_for():
+    np.testing.assert_array_equal(noisy(synchronized=True)(X), noisy()(X))

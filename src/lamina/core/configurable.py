@@ -12,7 +12,8 @@ from lamina import registry
 from lamina.core import dialects
 from lamina.typing import Config, LayerOptions
 
-OPTIONS = frozenset(LayerOptions.__annotations__)
+# `autocast` is written down only where it is stated.
+OPTIONS = frozenset(LayerOptions.__annotations__) - {"autocast"}
 
 
 class Configurable(type):

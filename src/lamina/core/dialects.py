@@ -87,8 +87,13 @@ GONE: dict[tuple[str, str], str] = {
 }
 """Class and old argument that no class has any more, and what does the same today."""
 
-IDLE: dict[str, dict[str, Any]] = {"BatchNormalization": {"mode": 0}}
-"""Old arguments of a class, and the one value under which they say what is always so today."""
+IDLE: dict[str, dict[str, Any]] = {
+    "BatchNormalization": {"mode": 0},
+    "SpatialDropout": {"noise_shape": None},
+    "Dense": {"quantization_config": None},
+    "Embedding": {"quantization_config": None},
+}
+"""By class or base, arguments of other releases and the value that is always so here."""
 
 ONLY_KERAS_1 = frozenset(
     [
@@ -157,8 +162,9 @@ def translate(
     """
     own = parameters(cls)
     kwargs = _without_gone(cls.__name__, kwargs)
-    if cls.__name__ in IDLE:
-        kwargs = _without_idle(IDLE[cls.__name__], kwargs)
+    idle = _idle(cls)
+    if idle:
+        kwargs = _without_idle(idle, kwargs)
     old = [name for name in kwargs if name in RENAMED and name not in own]
     joined = [names for names in JOINED if names[0] in kwargs and names[0] not in own]
     if not old and not joined:
@@ -196,11 +202,21 @@ def _without_gone(cls: str, kwargs: dict[str, Any]) -> dict[str, Any]:
     return kwargs
 
 
+@cache
+def _idle(cls: type) -> dict[str, Any]:
+    """The entries of `IDLE` of a class and its bases."""
+    entries = [IDLE.get(base.__name__, {}) for base in cls.__mro__]
+    own = parameters(cls)
+    return {name: value for entry in entries for name, value in entry.items() if name not in own}
+
+
 def _without_idle(idle: dict[str, Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The arguments without old ones that say what is always so today."""
-    return {
-        name: value for name, value in kwargs.items() if name not in idle or value != idle[name]
-    }
+    """The arguments without those that say what is always so here."""
+
+    def says_nothing(name: str, value: Any) -> bool:
+        return name in idle and type(value) is type(idle[name]) and value == idle[name]
+
+    return {name: value for name, value in kwargs.items() if not says_nothing(name, value)}
 
 
 def by_name(name: str, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], dict[str, Any]]:

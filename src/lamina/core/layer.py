@@ -34,6 +34,7 @@ from lamina.core.variable import Variable
 from lamina.typing import Config, LayerOptions
 
 _OWN = ("name", "dtype", "trainable", "autocast")
+_UNSAID = {"activity_regularizer": None, "autocast": True}
 OPTIONS = tuple(name for name in LayerOptions.__annotations__ if name not in _OWN)
 
 
@@ -170,7 +171,10 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
         if self.batch_input_shape is not None:
             config["batch_input_shape"] = self.batch_input_shape
         # The policy again: constructors with a `dtype` keep that of the weights under its name.
-        return config | configurable.arguments_of(self) | {"dtype": config["dtype"]}
+        config |= configurable.arguments_of(self) | {"dtype": config["dtype"]}
+        if type(self).__init__ is Layer.__init__:  # no arguments of its own
+            config = {k: v for k, v in config.items() if k not in _UNSAID or v is not _UNSAID[k]}
+        return config
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply the layer: to arrays it gives arrays, to symbolic tensors symbolic ones."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import jax.numpy as jnp
 
 from lamina import activations, registry
-from lamina.layers.checks import is_int, not_negative
+from lamina.layers.checks import as_given, is_int, not_negative
 from lamina.layers.elementwise import Elementwise, as_float
 from lamina.typing import LayerOptions, Shape
 
@@ -63,7 +63,7 @@ class Softmax(Elementwise):
         axes: Any = (axis,) if is_int(axis) else axis
         if not isinstance(axes, Sequence) or not axes or not all(is_int(one) for one in axes):
             raise ValueError(f"{self}: axis must be an int or several of them, got {axis!r}.")
-        self.axis = axis if isinstance(axis, int) else tuple(int(one) for one in axes)
+        self.axis: Any = as_given(axis)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         for axis in (self.axis,) if isinstance(self.axis, int) else self.axis:
@@ -79,7 +79,8 @@ class Softmax(Elementwise):
         if mask is not None and mask.shape == inputs.shape:
             far = -3e4 if inputs.dtype == jnp.float16 else -1e9
             inputs = inputs + jnp.where(mask, 0.0, far).astype(inputs.dtype)
-        return activations.softmax(inputs, self.axis)
+        axis = tuple(self.axis) if isinstance(self.axis, list) else self.axis
+        return activations.softmax(inputs, axis)
 
 
 @registry.register("layer")

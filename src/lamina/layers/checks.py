@@ -18,6 +18,14 @@ def is_int(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
+def as_given(value: Any) -> Any:
+    """An int, or a list or tuple of ints, as configs hold it: a list stays one, as in Keras."""
+    if is_int(value):
+        return int(value)
+    ints = [int(one) for one in value]
+    return ints if isinstance(value, list) else tuple(ints)
+
+
 def positive(value: Any, argument: str, layer: Any) -> int:
     """A positive int, or a ``ValueError``."""
     if not is_int(value) or value <= 0:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jax.numpy as jnp
 
 from lamina import constraints, initializers, registry, regularizers
+from lamina.core import shapes
 from lamina.core.layer import Layer
 from lamina.layers.checks import is_int, positive
 from lamina.layers.elementwise import is_float
@@ -59,6 +60,9 @@ class Embedding(Layer):
         **options: Any,
     ) -> None:
         stated = options.keys() & {"input_shape", "batch_input_shape", "batch_shape"}
+        if isinstance(input_length, Sequence) and "batch_input_shape" in options:
+            # Keras 2 wrote the lengths as one entry: (None, (3, 2)).
+            options["batch_input_shape"] = shapes.flat(options["batch_input_shape"])
         super().__init__(activity_regularizer=activity_regularizer, **options)
         self.input_dim = positive(input_dim, "input_dim", self)
         self.output_dim = positive(output_dim, "output_dim", self)

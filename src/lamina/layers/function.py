@@ -135,23 +135,26 @@ class Lambda(Layer):
         return None if self.mask is None else jnp.asarray(self.mask)
 
     def get_config(self) -> Config:
-        mask = self.mask if self.mask is None or callable(self.mask) else np.asarray(self.mask)
-        return super().get_config() | {
+        config = super().get_config() | {
             "function": _described(self.function),
             "output_shape": _described(self._promised),
-            "mask": _described(mask),
             "arguments": plain(self.arguments),
         }
+        del config["mask"]
+        if self.mask is not None:
+            mask = self.mask if callable(self.mask) else np.asarray(self.mask)
+            config["mask"] = _described(mask)
+        return config
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: Mapping[str, Any] | None = None) -> Self:
-        """Make a layer from what ``get_config`` returned.
+        """Make a layer from what ``get_config`` returned, here or in another release.
 
         Raises:
             ValueError: a function is neither lamina's own nor handed over.
         """
         custom = dict(registry.get_custom_objects()) | dict(custom_objects or {})
-        found = dict(config)
+        found = _without_types(config)
         name = found.get("name")
         for key in ("function", "output_shape", "mask"):
             found[key] = _restored(found.get(key), key, name, custom)
@@ -210,6 +213,18 @@ def _described(value: Any) -> Any:
     return {"class_name": "function", "config": name}
 
 
+def _without_types(config: Config) -> Config:
+    """A config without the words with which Keras 2 says how it wrote each function."""
+    found = dict(config)
+    for key in ("function", "output_shape", "mask"):
+        kind = found.pop(f"{key}_type", None)
+        found.pop("module" if key == "function" else f"{key}_module", None)
+        if kind in ("function", "lambda"):
+            name = found[key] if kind == "function" else None
+            found[key] = {"class_name": "function", "config": name, "module": "builtins"}
+    return found
+
+
 def _restored(value: Any, key: str, layer: Any, custom: Mapping[str, Any]) -> Any:
     """The function that a config describes; data as it is."""
     if not isinstance(value, Mapping) or "class_name" not in value:
@@ -217,13 +232,22 @@ def _restored(value: Any, key: str, layer: Any, custom: Mapping[str, Any]) -> An
     name = value.get("config")
     if value["class_name"] == "lamina" and _own(name) is not None:
         return _own(name)
+    place = layer if key == "function" else f"{layer}.{key}"
     handed = custom.get(name) if isinstance(name, str) else None
-    if handed is None and key == "function":
-        handed = custom.get(layer)
     if handed is None:
+        handed = custom.get(place)
+    if handed is None and value.get("module") == "builtins":  # how Keras names its own
+        handed = _own(f"activations.{name}")
+    if handed is not None:
+        return handed
+    if name is None or isinstance(name, Mapping):
+        if key == "output_shape":  # code of Keras 2 or 3; the shape is found by itself
+            return None
         raise ValueError(
-            f"Lambda {layer!r}: its {key} is the function {name!r}, which a config does not hold. "
-            f"Hand it over: custom_objects={{{name!r}: ...}}"
-            + (f" or {{{layer!r}: ...}}." if key == "function" else ".")
+            f"Lambda {layer!r}: its {key} is written as Python code, which is never run. Hand "
+            f"the function over: custom_objects={{{place!r}: ...}}."
         )
-    return handed
+    raise ValueError(
+        f"Lambda {layer!r}: its {key} is the function {name!r}, which a config does not hold. "
+        f"Hand it over: custom_objects={{{name!r}: ...}} or {{{place!r}: ...}}."
+    )

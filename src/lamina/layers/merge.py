@@ -278,7 +278,7 @@ class Dot(Merge):
             raise ValueError(
                 f"{self}: axes must be an int or two of them, none of them the batch, got {axes!r}."
             )
-        self.axes = axes if isinstance(axes, int) else tuple(int(axis) for axis in pair)
+        self.axes: Any = checks.as_given(axes)
         self.normalize = bool(normalize)
 
     def _places(self, shapes: list[Shape]) -> list[int]:

@@ -102,4 +102,43 @@ def batch_norm(
     return result.astype(x.dtype)
 
 
-__all__ = ["batch_moments", "batch_norm", "l2_normalize"]
+def renorm_correction(
+    mean: Array,
+    deviation: Array,
+    moving_mean: Array,
+    moving_deviation: Array,
+    *,
+    rmin: float | None = None,
+    rmax: float | None = None,
+    dmax: float | None = None,
+) -> tuple[Array, Array]:
+    """Factor and shift from values normalized by a batch to ones by moving statistics.
+
+    ``r = deviation / moving_deviation`` and ``d = (mean - moving_mean) / moving_deviation``, cut
+    to the range from `rmin` to `rmax`, and from -`dmax` to `dmax`. No gradient passes. Ioffe
+    (2017), "Batch Renormalization".
+
+    Args:
+        mean: of the batch.
+        deviation: standard deviation of the batch.
+        moving_mean: over many batches.
+        moving_deviation: likewise, positive.
+        rmin: least factor.
+        rmax: largest factor.
+        dmax: largest shift, up or down.
+
+    >>> one, two = jnp.ones(1), jnp.full(1, 2.0)
+    >>> [float(part[0]) for part in renorm_correction(two, two, one, one, dmax=0.5)]
+    [2.0, 0.5]
+    """
+    factor, shift = deviation / moving_deviation, (mean - moving_mean) / moving_deviation
+    if rmin is not None:
+        factor = jnp.maximum(factor, rmin)
+    if rmax is not None:
+        factor = jnp.minimum(factor, rmax)
+    if dmax is not None:
+        shift = jnp.clip(shift, -dmax, dmax)
+    return lax.stop_gradient(factor), lax.stop_gradient(shift)
+
+
+__all__ = ["batch_moments", "batch_norm", "l2_normalize", "renorm_correction"]
