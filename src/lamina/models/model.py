@@ -13,12 +13,13 @@ from lamina.core.layer import Layer
 from lamina.core.symbolic import SymbolicTensor, is_symbolic
 from lamina.models import functional
 from lamina.models.batchwise import BatchMethods
+from lamina.models.saving import Saves
 from lamina.models.trainer import Trainer
 from lamina.typing import Config, Nested
 
 
 @registry.register("layer", "Functional", "Network", "Container")
-class Model(BatchMethods, Trainer, Layer):
+class Model(BatchMethods, Saves, Trainer, Layer):
     """Group layers into something that can be trained.
 
     Three ways to make one: from symbolic inputs and outputs, ``Model(inputs, outputs)``; as a
