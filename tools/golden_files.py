@@ -4,6 +4,7 @@ Run it in a Python that has the release in question; names of models behind it: 
 
     KERAS_BACKEND=tensorflow python3.7 tools/golden_files.py keras2.2.4
     KERAS_BACKEND=jax python tools/golden_files.py keras3.15
+    KERAS_BACKEND=theano python3.6 tools/golden_files.py keras1.2.2-theano
 
 `RELEASES` tells the rest. Each model has noise in all weights and is trained one step before it is
 saved, so that the state of its optimizer is not zero. ``tests/golden/files/<release>/`` gets the
@@ -29,45 +30,57 @@ import golden_file_models as table
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "golden", "files")
 STEPS = 2
 
-FEW = [
-    "mlp",
-    "plain",
-    "cnn_last",
-    "text",
-    "two_by_two",
-    "nested",
-    "lambda_named",
-    "lambda_python",
-    "custom_layer",
-    "penalties",
-]
+TF = ["mlp", "text", "two_by_two", "nested", "lambda_named", "lambda_python", "legacy_adam"]
 
 RELEASES = {
     # folder: module, major version, format of a whole model, models (None: all)
+    "keras1.2.2": ("keras", 1, "h5", None),
+    "keras1.2.2-theano": ("keras", 1, "h5", ["cnn_last", "cnn_first", "conv1d"]),
     "keras2.2.4": ("keras", 2, "h5", None),
     "keras3.15": ("keras", 3, "keras", None),
-    "tf2.15": ("tensorflow.keras", 2, "h5", None),
-    "keras3.0": ("keras", 3, "keras", FEW),
-    "tf_keras2.21": ("tf_keras", 2, "h5", FEW),
+    "tf2.15": ("tensorflow.keras", 2, "h5", TF),
+    "keras3.0": ("keras", 3, "keras", ["mlp", "nested"]),
+    "tf_keras2.21": ("tf_keras", 2, "h5", ["plain"]),
 }
 
-JSON = ["mlp", "text", "cnn_last", "two_by_two", "nested", "merges", "reshapes", "lambda_python"]
 MORE = {
+    "keras1.2.2": {
+        "json": ["mlp", "cnn_first", "two_by_two", "merges", "merge_sequential"],
+        "weights.h5": ["mlp", "cnn_first", "nested"],
+    },
     "keras2.2.4": {
-        "json": JSON,
-        "weights.h5": ["mlp", "cnn_last", "cnn_first", "nested"],
+        "json": ["mlp", "text", "cnn_last", "two_by_two", "nested", "merges", "lambda_python"],
+        "weights.h5": ["mlp", "cnn_last", "nested"],
     },
     "keras3.15": {
-        "json": JSON,
-        "h5": ["mlp", "text", "two_by_two", "nested", "lambda_python", "custom_layer"],
+        "json": ["mlp", "text", "cnn_last", "two_by_two", "nested", "lambda_python"],
+        "h5": ["mlp", "two_by_two", "nested", "lambda_python", "custom_layer"],
         "weights.h5": ["mlp", "nested"],
-        "legacy.weights.h5": ["mlp", "nested"],
+        "legacy.weights.h5": ["mlp"],
+    },
+    "tf2.15": {
+        "keras": ["mlp", "nested", "lambda_python"],
+        "json": ["two_by_two"],
+        "weights.h5": ["mlp"],
     },
 }
 """Further formats of single models."""
 
-WITHOUT = {"keras3.15": ["conv3d", "optimizer_adadelta", "optimizer_adamax", "frozen"]}
-"""Models left out of a release for their size."""
+WITHOUT = {
+    "keras1.2.2": ["conv3d", "optimizer_adagrad", "temporal"],
+    "keras2.2.4": ["conv3d", "optimizer_adadelta", "optimizer_adamax"],
+    "keras3.15": [
+        "conv3d",
+        "dropout",
+        "frozen",
+        "lambda_library",
+        "optimizer_adadelta",
+        "optimizer_adagrad",
+        "optimizer_adamax",
+        "temporal",
+    ],
+}
+"""Models left out of a release, for their size."""
 
 
 class Release:
@@ -75,18 +88,21 @@ class Release:
 
     def __init__(self, folder, module, major):
         self.folder, self.major = folder, major
+        if folder.endswith("theano"):
+            importlib.import_module("theano.ifelse")  # Keras 1 forgets to
         self.keras = importlib.import_module(module)
         self.layers, self.models = self.keras.layers, self.keras.models
         self.version = self.keras.__version__
-        self.first_shape = folder == "keras2.2.4"
-        self.Scale = scale_class(self.layers.Layer)
+        self.lr = major == 1 or folder == "keras2.2.4"
+        self.Scale = scale_class(self.layers.Layer, "one" if major == 1 else "ones")
         ops = self.keras.ops if major == 3 else self.keras.backend
         table.MEAN[0] = lambda x: ops.mean(x, axis=-1)
 
     def clear(self):
-        (
-            self.keras.utils if hasattr(self.keras.utils, "clear_session") else self.keras.backend
-        ).clear_session()
+        for place in (self.keras.utils, self.keras.backend):  # none for Keras 1 on Theano
+            if hasattr(place, "clear_session"):
+                place.clear_session()
+                return
 
     def sequential(self, shape, *layers, **options):
         """A Sequential that knows the shape of its input, in the way of the release."""
@@ -107,7 +123,7 @@ class Release:
         return model
 
     def optimizer(self, name, rate, **options):
-        options["lr" if self.first_shape else "learning_rate"] = rate
+        options["lr" if self.lr else "learning_rate"] = rate
         return getattr(self.keras.optimizers, name)(**options)
 
     def leaky_relu(self, slope):
@@ -121,10 +137,10 @@ class Release:
         return self.layers.Embedding(words, size, **options)
 
     def weights_in_time(self):
-        return {"sample_weight_mode": "temporal"} if self.first_shape else {}
+        return {"sample_weight_mode": "temporal"} if self.lr else {}
 
 
-def scale_class(Layer):
+def scale_class(Layer, ones):
     class Scale(Layer):
         """Multiply each feature by a weight and by a factor."""
 
@@ -134,15 +150,17 @@ def scale_class(Layer):
 
         def build(self, input_shape):
             self.scale = self.add_weight(
-                name="scale", shape=(input_shape[-1],), initializer="ones", trainable=True
+                name="scale", shape=(input_shape[-1],), initializer=ones, trainable=True
             )
             super().build(input_shape)
 
-        def call(self, inputs):
+        def call(self, inputs, mask=None):
             return inputs * self.scale * self.factor
 
         def compute_output_shape(self, input_shape):
             return input_shape
+
+        get_output_shape_for = compute_output_shape
 
         def get_config(self):
             return dict(super().get_config(), factor=self.factor)
@@ -154,12 +172,21 @@ def fill(model, name):
     """Noise in all weights; what is a variance stays positive."""
     rng = np.random.RandomState(zlib.crc32(name.encode()))
     values = []
-    for weight, old in zip(model.weights, model.get_weights()):  # noqa: B905
+    for weight, old in zip(weights(model), model.get_weights()):  # noqa: B905
         value = rng.normal(scale=0.5, size=old.shape)
         if "variance" in label(weight) or "running_std" in label(weight):
             value = np.abs(value) + 0.5
         values.append(value.astype(old.dtype))
     model.set_weights(values)
+
+
+def weights(model):
+    """The variables in the order of ``get_weights``; Keras 1 has another for its own list."""
+    if hasattr(model, "flattened_layers"):
+        return [weight for layer in model.flattened_layers for weight in layer.weights]
+    if hasattr(model, "container_nodes") and not hasattr(model, "_network_nodes"):
+        return [weight for layer in model.layers for weight in layer.weights]
+    return model.weights
 
 
 def label(weight):
@@ -210,6 +237,8 @@ def check_saved(release, case, files, predictions):
     """The release itself reads what it wrote, and predicts the same."""
     known = {"Scale": release.Scale, "halve": table.halve, "off_by_tenth": table.off_by_tenth}
     options = {"custom_objects": known, "compile": False}
+    if release.major == 1:
+        del options["compile"]
     if release.major == 3:
         options["safe_mode"] = False
     for form in set(files) & {"h5", "keras"}:
@@ -259,7 +288,7 @@ def record(release, name, builder, forms):
         "arrays": f"{release.folder}/{name}.npz",
         "inputs": len(case.inputs),
         "outputs": len(predictions),
-        "weights": [[label(w), list(v.shape)] for w, v in zip(model.weights, model.get_weights())]  # noqa: B905
+        "weights": [[label(w), list(v.shape)] for w, v in zip(weights(model), model.get_weights())]  # noqa: B905
         if name != "long_names"
         else [],
         "compiled": bool(case.compiled),
@@ -294,10 +323,13 @@ def main(folder, *names):
     release = Release(folder, module, major)
     os.makedirs(os.path.join(FOLDER, folder), exist_ok=True)
     entries = []
-    models = [m for m in models or table.MODELS if m not in WITHOUT.get(folder, [])]
+    builders = table.MODELS
+    if major == 1:
+        from golden_file_models_1 import MODELS as builders
+    models = [m for m in models or builders if m not in WITHOUT.get(folder, [])]
     for name in names or models:
         more = [other for other, those in MORE.get(folder, {}).items() if name in those]
-        entries.append(record(release, name, table.MODELS[name], [form, *more]))
+        entries.append(record(release, name, builders[name], [form, *more]))
         print(name, flush=True)
     write_index(folder, entries, not names)
 
