@@ -180,9 +180,20 @@ def _extended(beam: Beam, log_p: np.ndarray, width: int) -> Beam:
 def _beams(
     outputs: Any, steps: Any, *, width: int, paths: int, epsilon: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Beam search on the host: labels ``(paths, batch, steps)`` and log-probabilities."""
+    """`beams` of probabilities that need not add up to 1."""
     outputs = np.asarray(outputs, np.float64) + epsilon
     log_p = np.log(outputs / outputs.sum(-1, keepdims=True))
+    return beams(log_p, steps, width=width, paths=paths)
+
+
+def beams(log_p: Any, steps: Any, *, width: int, paths: int) -> tuple[np.ndarray, np.ndarray]:
+    """Beam search on the host: labels ``(paths, batch, steps)`` and log-probabilities.
+
+    >>> log_p = np.log([[[0.9, 0.1], [0.2, 0.8]]])
+    >>> beams(log_p, [2], width=4, paths=1)[0].tolist()
+    [[[0, -1]]]
+    """
+    log_p = np.asarray(log_p, np.float64)
     rows, time = log_p.shape[:2]
     labels = np.full((paths, rows, time), -1, np.int32)
     scores = np.full((rows, paths), -np.inf, np.float32)

@@ -7,15 +7,30 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from lamina.backend.keras3 import arrays, control, elementwise, nn
+from lamina.backend.keras3 import (
+    arrays,
+    control,
+    counting,
+    elementwise,
+    linalg,
+    making,
+    nn,
+    sequences,
+    signal,
+    transforms,
+    windows,
+)
 from lamina.core.dispatch import dispatch
 
 
 @cache
 def table() -> dict[str, Callable[..., Any]]:
     """Name to public function."""
-    pure = elementwise.table() | arrays.table() | nn.table()
-    return {name: _public(name, function) for name, function in pure.items()} | control.table()
+    pure: dict[str, Callable[..., Any]] = {}
+    for module in (elementwise, arrays, nn, counting, making, linalg, signal, windows, sequences):
+        pure |= module.table()
+    whole = control.table() | transforms.table()
+    return {name: _public(name, function) for name, function in pure.items()} | whole
 
 
 def _public(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

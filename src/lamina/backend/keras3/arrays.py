@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
 from lamina import config
+from lamina.backend.keras3.names import own
 from lamina.ops import arithmetic
 
 
@@ -168,11 +168,27 @@ def scatter(indices: Any, values: Any, shape: Sequence[int]) -> Any:
     return jnp.zeros(shape, values.dtype).at[tuple(jnp.moveaxis(places, -1, 0))].add(values)
 
 
-def scatter_update(inputs: Any, indices: Any, updates: Any) -> Any:
-    """Replace values at the given places."""
+def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | None = None) -> Any:
+    """Replace values at the given places, or combine them with those that are there.
+
+    Args:
+        inputs: array.
+        indices: places, of shape ``(count, axes)``.
+        updates: a value or slice for each place.
+        reduction: None to replace; ``add``, ``max``, ``min`` or ``mul`` to combine.
+
+    >>> scatter_update(jnp.zeros(3), [[0], [0]], [1.0, 2.0], reduction="add").tolist()
+    [3.0, 0.0, 0.0]
+    """
     inputs, places = jnp.asarray(inputs), jnp.asarray(indices)
     updates = jnp.asarray(updates).astype(inputs.dtype)
-    return inputs.at[tuple(jnp.moveaxis(places, -1, 0))].set(updates)
+    if reduction not in (None, "add", "max", "min", "mul"):
+        raise ValueError(
+            "ops.scatter_update: reduction must be None, 'add', 'max', 'min' or 'mul', got "
+            f"{reduction!r}."
+        )
+    there = inputs.at[tuple(jnp.moveaxis(places, -1, 0))]
+    return getattr(there, reduction or "set")(updates)
 
 
 def argsort(x: Any, axis: int = -1) -> Any:
@@ -183,13 +199,6 @@ def argsort(x: Any, axis: int = -1) -> Any:
 def sort(x: Any, axis: int = -1) -> Any:
     """Values in rising order."""
     return jnp.sort(jnp.asarray(x), axis)
-
-
-def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Any, Any]:
-    """The k largest values of the last axis and their indices."""
-    del sorted
-    values, indices = lax.top_k(jnp.asarray(x), k)
-    return values, indices
 
 
 def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
@@ -267,9 +276,9 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     return jnp.tensordot(left, right, axes)
 
 
-def einsum(subscripts: str, *operands: Any) -> Any:
-    """Sum products as the subscripts say."""
-    return jnp.einsum(subscripts, *arithmetic.same_dtype(*operands))
+def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
+    """Sum products as the subscripts say; the keywords are those of ``jax.numpy.einsum``."""
+    return jnp.einsum(subscripts, *arithmetic.same_dtype(*operands), **kwargs)
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
@@ -281,24 +290,6 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 def meshgrid(*x: Any, indexing: str = "xy") -> list[Any]:
     """Coordinates of a grid."""
     return list(jnp.meshgrid(*map(jnp.asarray, x), indexing=indexing))
-
-
-def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
-    """How often each number occurs."""
-    x = jnp.asarray(x)
-    return jnp.bincount(x, None if weights is None else jnp.asarray(weights), minlength)
-
-
-def segment_sum(data: Any, segment_ids: Any, num_segments: Any = None, sorted: bool = False) -> Any:
-    """Sum of the slices of each segment."""
-    ids = jnp.asarray(segment_ids)
-    return jax.ops.segment_sum(jnp.asarray(data), ids, num_segments, sorted)
-
-
-def segment_max(data: Any, segment_ids: Any, num_segments: Any = None, sorted: bool = False) -> Any:
-    """Largest of the slices of each segment."""
-    ids = jnp.asarray(segment_ids)
-    return jax.ops.segment_max(jnp.asarray(data), ids, num_segments, sorted)
 
 
 def cast(x: Any, dtype: Any) -> Any:
@@ -351,14 +342,6 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
     return jnp.arange(start, stop, step, dtype)
 
 
-def linspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
-) -> Any:
-    """So many numbers between two."""
-    return jnp.linspace(start, stop, num, endpoint, dtype=_dtype(dtype), axis=axis)
-
-
 def table() -> dict[str, Callable[..., Any]]:
     """Name to function of arrays, of this module."""
-    own = {n: f for n, f in globals().items() if getattr(f, "__module__", None) == __name__}
-    return {n: f for n, f in own.items() if not n.startswith("_") and n != "table"}
+    return own(globals())

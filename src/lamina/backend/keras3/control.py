@@ -11,8 +11,9 @@ import numpy as np
 from jax import lax
 from jax.core import Tracer
 
-from lamina.backend import control, nn, state
-from lamina.core.dispatch import plain
+from lamina.backend import control, nn, state, tensors
+from lamina.backend.keras3.names import own
+from lamina.core.dispatch import dispatch, plain
 from lamina.core.symbolic import is_symbolic
 from lamina.core.variable import Variable
 
@@ -22,16 +23,55 @@ def convert_to_numpy(x: Any) -> np.ndarray:
     return np.asarray(state.get_value(x))
 
 
-def convert_to_tensor(x: Any, dtype: Any = None) -> Any:
-    """An array of JAX; a symbolic tensor stays one."""
+def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any = None) -> Any:
+    """An array of JAX; a symbolic tensor stays one.
+
+    Args:
+        x: array, variable, number, nested list or symbolic tensor.
+        dtype: dtype of the result; that of `x` by default.
+        sparse: not used: results are dense.
+        ragged: not used, likewise.
+
+    >>> convert_to_tensor([1, 2], "float32")
+    Array([1., 2.], dtype=float32)
+    """
+    del sparse, ragged
     if is_symbolic(x):
         return x if dtype is None else x.astype(dtype)
     return jnp.asarray(plain(x), dtype)
 
 
+def array(x: Any, dtype: Any = None) -> Any:
+    """An array of JAX; a symbolic tensor stays one.
+
+    >>> array([1, 2])
+    Array([1, 2], dtype=int32)
+    """
+    return convert_to_tensor(x, dtype)
+
+
+def stop_gradient(variable: Any) -> Any:
+    """The same values, whose gradient is 0.
+
+    >>> jax.grad(lambda x: x * stop_gradient(x))(3.0).tolist()
+    3.0
+    """
+    return tensors.stop_gradient(variable)
+
+
 def size(x: Any) -> Any:
-    """Number of values."""
+    """Number of values; of a symbolic tensor, a symbolic one.
+
+    >>> size(jnp.ones((2, 3)))
+    6
+    """
+    if is_symbolic(x):
+        return dispatch(_size, x)
     return jnp.size(jnp.asarray(plain(x)))
+
+
+def _size(x: Any) -> Any:
+    return jnp.asarray(x.size)
 
 
 def shape(x: Any) -> Any:
@@ -123,16 +163,8 @@ def is_tensor(x: Any) -> bool:
 
 
 def table() -> dict[str, Callable[..., Any]]:
-    """Name to function, of this module and of ``K``."""
-    own = {n: f for n, f in globals().items() if getattr(f, "__module__", None) == __name__}
-    found = {n: f for n, f in own.items() if not n.startswith("_") and n != "table"}
+    """Name to function, of this module and of ``K``; all take symbolic tensors already."""
+    found = own(globals())
     same = ["binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy"]
     found |= {name: getattr(nn, name) for name in same}
-    from lamina.backend import tensors
-
-    return found | {
-        "dtype": state.dtype,
-        "ndim": state.ndim,
-        "stop_gradient": tensors.stop_gradient,
-        "array": convert_to_tensor,
-    }
+    return found | {"dtype": state.dtype, "ndim": state.ndim}

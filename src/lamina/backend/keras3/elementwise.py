@@ -78,6 +78,11 @@ def _binary(name: str) -> Callable[..., Any]:
         left, right = arithmetic.aligned(x1, x2)
         return own(left, right)
 
+    def bits(x: Any, y: Any) -> Any:
+        return compute(x, y)
+
+    if name.startswith("bitwise"):
+        return _named(bits, name, f"``jax.numpy.{name}`` of two tensors, by NumPy's rules.")
     return _named(compute, name, f"``jax.numpy.{name}`` of two tensors, by NumPy's rules.")
 
 
@@ -85,10 +90,40 @@ def _reduction(name: str) -> Callable[..., Any]:
     own = getattr(jnp, name)
 
     def compute(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-        axes = tuple(axis) if isinstance(axis, list) else axis
-        return own(jnp.asarray(x), axis=axes, keepdims=keepdims)
+        return own(jnp.asarray(x), axis=_axes(axis), keepdims=keepdims)
 
     return _named(compute, name, f"``jax.numpy.{name}`` over one axis, several, or all.")
+
+
+def max(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
+    """Largest value over one axis, several, or all; not less than `initial`.
+
+    >>> max(jnp.array([1.0, 3.0]), initial=5.0)
+    Array(5., dtype=float32)
+    """
+    return jnp.max(jnp.asarray(x), _axes(axis), keepdims=keepdims, initial=initial)
+
+
+def min(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
+    """Smallest value over one axis, several, or all; not more than `initial`.
+
+    >>> min(jnp.array([1.0, 3.0]), initial=0.0)
+    Array(0., dtype=float32)
+    """
+    return jnp.min(jnp.asarray(x), _axes(axis), keepdims=keepdims, initial=initial)
+
+
+def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
+    """Product over one axis, several, or all.
+
+    >>> prod(jnp.array([2, 3]), dtype="float32")
+    Array(6., dtype=float32)
+    """
+    return jnp.prod(jnp.asarray(x), _axes(axis), dtype, keepdims=keepdims)
+
+
+def _axes(axis: Any) -> Any:
+    return tuple(axis) if isinstance(axis, list) else axis
 
 
 def rsqrt(x: Any) -> Any:
@@ -166,13 +201,6 @@ def allclose(
     return jnp.all(isclose(x1, x2, rtol, atol, equal_nan))
 
 
-def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
-    """Values of `x1` where the condition holds, else those of `x2`."""
-    if x1 is None or x2 is None:
-        return jnp.where(jnp.asarray(condition))
-    return arithmetic.where(condition, x1, x2)
-
-
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Logarithm of the sum of exponentials, without overflow."""
     return jax.nn.logsumexp(elementwise.as_float(x), axis, keepdims=keepdims)
@@ -202,15 +230,6 @@ def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
     return jnp.cumprod(jnp.asarray(x), axis, dtype)
 
 
-def quantile(
-    x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False
-) -> Any:
-    """Value below which a part of the values lies."""
-    x = elementwise.as_float(x)
-    q = jnp.asarray(q).astype(x.dtype)
-    return jnp.quantile(x, q, axis, method=method, keepdims=keepdims)
-
-
 def table() -> dict[str, Callable[..., Any]]:
     """Name to function of arrays, of this module."""
     found: dict[str, Callable[..., Any]] = {name: _unary(name) for name in UNARY}
@@ -219,7 +238,7 @@ def table() -> dict[str, Callable[..., Any]]:
     found |= {name: getattr(elementwise, name) for name in ACTIVATIONS}
     own = _words(
         "allclose average clip cumprod cumsum divide_no_nan erf erfc erfinv gelu hard_sigmoid "
-        "isclose left_shift logsumexp nan_to_num quantile right_shift round rsqrt where"
+        "isclose left_shift logsumexp max min nan_to_num prod right_shift round rsqrt"
     )
     found |= {name: globals()[name] for name in own}
     return found | {old: found[new] for old, new in RENAMED.items()}

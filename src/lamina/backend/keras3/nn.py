@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from lamina import config
 from lamina.backend.conv import checked_padding, several
+from lamina.backend.keras3.names import dense, own
 from lamina.backend.old_names import normalize_data_format
 from lamina.ops import arithmetic, elementwise, norm, pool
 from lamina.ops import conv as convolution
@@ -119,8 +120,22 @@ def _pool(
     return function(x, window, steps, checked_padding(who, padding), place)
 
 
-def moments(x: Any, axes: Any, keepdims: bool = False) -> tuple[Any, Any]:
-    """Mean and variance over some axes."""
+def moments(
+    x: Any, axes: Any, keepdims: bool = False, synchronized: bool = False
+) -> tuple[Any, Any]:
+    """Mean and variance over some axes.
+
+    Args:
+        x: array.
+        axes: one axis, or several.
+        keepdims: keep the axes, with size 1.
+        synchronized: not used: the mean over an array that lies on several devices is that over
+            all of it.
+
+    >>> [float(part) for part in moments(jnp.array([1.0, 3.0]), 0)]
+    [2.0, 1.0]
+    """
+    del synchronized
     x = elementwise.as_float(x)
     axes = (axes,) if isinstance(axes, int) else tuple(axes)
     mean, variance = norm.batch_moments(x, axes)
@@ -143,9 +158,36 @@ def batch_normalization(
 
 
 def layer_normalization(
-    x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None
+    x: Any,
+    gamma: Any = None,
+    beta: Any = None,
+    axis: Any = -1,
+    epsilon: float | None = None,
+    **kwargs: Any,
 ) -> Any:
-    """Subtract the mean of each sample and divide by its deviation. Ba et al. (2016)."""
+    """Subtract the mean of each sample and divide by its deviation. Ba et al. (2016).
+
+    Args:
+        x: array.
+        gamma: factor, or none.
+        beta: addend, or none.
+        axis: axes of a sample.
+        epsilon: added to the variance; `config.epsilon` by default.
+        kwargs: none but ``rms_scaling=False``, which Keras 3 has for old calls.
+
+    Raises:
+        ValueError: ``rms_scaling=True``; `rms_normalization` is that.
+
+    >>> layer_normalization(jnp.array([1.0, 3.0]), epsilon=0.0).tolist()
+    [-1.0, 1.0]
+    """
+    if kwargs.pop("rms_scaling", False):
+        raise ValueError(
+            "ops.layer_normalization: rms_scaling=True is not supported; call "
+            "ops.rms_normalization(x, scale, axis, epsilon)."
+        )
+    if kwargs:
+        raise TypeError(f"ops.layer_normalization has no argument {next(iter(kwargs))!r}.")
     x = elementwise.as_float(x)
     mean, variance = moments(x, axis, keepdims=True)
     normed = (x - jnp.broadcast_to(mean, x.shape)) * _inverse_root(variance, epsilon, x)
@@ -178,14 +220,53 @@ def normalize(x: Any, axis: Any = -1, order: float = 2, epsilon: float | None = 
     return x / jnp.broadcast_to(size, x.shape)
 
 
-def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None) -> Any:
-    """A 1 at the index, else 0."""
+def one_hot(
+    x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False
+) -> Any:
+    """A 1 at the index, else 0.
+
+    Args:
+        x: ints.
+        num_classes: size of the new axis.
+        axis: where it lies.
+        dtype: dtype of the result.
+        sparse: must be false: results are dense.
+
+    >>> one_hot(jnp.array([2]), 3).tolist()
+    [[0.0, 0.0, 1.0]]
+    """
+    dense("one_hot", sparse)
     kind = jnp.dtype(config.floatx() if dtype is None else dtype)
     return jax.nn.one_hot(jnp.asarray(x), num_classes, dtype=kind, axis=axis)
 
 
-def multi_hot(inputs: Any, num_classes: int, axis: int = -1, dtype: Any = None) -> Any:
-    """A 1 at each index of a row, else 0."""
+def multi_hot(
+    inputs: Any,
+    num_classes: int | None = None,
+    axis: int = -1,
+    dtype: Any = None,
+    sparse: bool = False,
+    **kwargs: Any,
+) -> Any:
+    """A 1 at each index of a row, else 0.
+
+    Args:
+        inputs: ints.
+        num_classes: size of the new axis.
+        axis: where it lies.
+        dtype: dtype of the result.
+        sparse: must be false: results are dense.
+        kwargs: `num_tokens`, an old name of `num_classes`.
+
+    >>> multi_hot(jnp.array([0, 2]), 3).tolist()
+    [1.0, 0.0, 1.0]
+    """
+    dense("multi_hot", sparse)
+    num_classes = kwargs.pop("num_tokens", num_classes)
+    if kwargs:
+        raise TypeError(f"ops.multi_hot has no argument {next(iter(kwargs))!r}.")
+    if num_classes is None:
+        raise ValueError("ops.multi_hot: num_classes must be given.")
     inputs = jnp.asarray(inputs)
     rows = 1 if inputs.ndim > 1 else 0
     return jnp.max(one_hot(inputs, num_classes, axis, dtype), axis=rows)
@@ -199,20 +280,56 @@ def dot_product_attention(
     mask: Any = None,
     scale: float | None = None,
     is_causal: bool = False,
+    flash_attention: bool | None = None,
+    attn_logits_soft_cap: float | None = None,
 ) -> Any:
     """Mean of the values, weighted by the softmax of the products. Vaswani et al. (2017).
 
-    All are of shape ``(batch, steps, heads, size)``; a mask is true where a key counts.
+    Args:
+        query: array of shape ``(batch, steps, heads, size)``.
+        key: likewise, with steps of its own; its heads may be fewer, each for several of `query`.
+        value: likewise, with the steps of `key`.
+        bias: added to the products, ``(batch, heads, steps of query, steps of key)``.
+        mask: true where a key counts, likewise.
+        scale: factor of the products; one by the root of the size by default.
+        is_causal: a step sees none that comes later.
+        flash_attention: whether the fused kernel of cuDNN must compute it; XLA does otherwise.
+        attn_logits_soft_cap: bound ``c`` of the products: they become ``c * tanh(product / c)``.
+
+    >>> dot_product_attention(*[jnp.ones((2, 3, 1, 4))] * 3).shape
+    (2, 3, 1, 4)
     """
     query, key, value = arithmetic.same_dtype(query, key, value)
     mask = None if mask is None else jnp.asarray(mask).astype(bool)
     bias = None if bias is None else jnp.asarray(bias).astype(query.dtype)
+    if attn_logits_soft_cap is not None:
+        products = _capped(query, key, scale, attn_logits_soft_cap)
+        return _weighted(products, value, bias, mask, is_causal)
+    kind = "cudnn" if flash_attention else None
     return jax.nn.dot_product_attention(
-        query, key, value, bias, mask, scale=scale, is_causal=is_causal
+        query, key, value, bias, mask, scale=scale, is_causal=is_causal, implementation=kind
     )
+
+
+def _capped(query: Any, key: Any, scale: float | None, cap: float) -> Any:
+    key = jnp.repeat(key, query.shape[2] // key.shape[2], 2)
+    products = jnp.einsum("bthd,bshd->bhts", query, key).astype("float32")
+    products = products * (query.shape[-1] ** -0.5 if scale is None else scale)
+    return cap * jnp.tanh(products / cap)
+
+
+def _weighted(products: Any, value: Any, bias: Any, mask: Any, is_causal: bool) -> Any:
+    if bias is not None:
+        products = products + jnp.broadcast_to(bias.astype("float32"), products.shape)
+    seen = jnp.ones(products.shape[-2:], bool)
+    seen = jnp.broadcast_to(jnp.tril(seen) if is_causal else seen, products.shape)
+    if mask is not None:
+        seen = seen & jnp.broadcast_to(mask, products.shape)
+    weights = jax.nn.softmax(jnp.where(seen, products, jnp.finfo("float32").min), -1)
+    value = jnp.repeat(value, products.shape[1] // value.shape[2], 2)
+    return jnp.einsum("bhts,bshd->bthd", weights.astype(value.dtype), value)
 
 
 def table() -> dict[str, Callable[..., Any]]:
     """Name to function of arrays, of this module."""
-    own = {n: f for n, f in globals().items() if getattr(f, "__module__", None) == __name__}
-    return {n: f for n, f in own.items() if not n.startswith("_") and n != "table"}
+    return own(globals())
