@@ -1,8 +1,7 @@
-"""``fit`` of a 20-32-3 net in batches of 32: against a hand-written scan, and Keras 3 on JAX."""
+"""``fit`` of a 20-32-3 net in batches of 32: against a hand-written scan of several epochs."""
 
 from __future__ import annotations
 
-import environments
 import jax.numpy as jnp
 import nets
 import numpy as np
@@ -39,10 +38,4 @@ def measure() -> list[Row]:
     x, y = plain.data(ROWS, SIZES[0], SIZES[-1])
     ours = lamina(x, y)
     taken = rounds({"lamina": ours, "scan": scan(x, y)}, count=60)
-    rows = [compare("fit / a hand-written scan", "us", taken["lamina"], taken["scan"], 1.5)]
-    keras = environments.keras_worker("keras_mlp.py")
-    if keras is not None:
-        with keras:
-            taken = rounds({"lamina": ours, "keras": keras.run}, count=12, warm=1)
-        rows.append(compare("fit / Keras 3 on JAX", "us", taken["lamina"], taken["keras"], 0.2))
-    return rows
+    return [compare("fit / a hand-written scan", "us", taken["lamina"], taken["scan"], 1.5)]

@@ -41,8 +41,36 @@ class Row:
         return asdict(self)
 
 
-def rounds(contenders: Mapping[str, Run], count: int, warm: int = 2) -> dict[str, list[float]]:
-    """What each contender took in each round; the order turns around from round to round."""
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for.
+
+    Attributes:
+        models: names of models; none for all.
+        contenders: names of contenders; none for all.
+        rounds: most rounds of each measurement.
+        seconds: about how long the rounds of a model may take.
+        check: whether the contenders' numbers are compared.
+    """
+
+    models: tuple[str, ...] = ()
+    contenders: tuple[str, ...] = ()
+    rounds: int = 9
+    seconds: float = 25
+    check: bool = True
+
+
+def rounds(
+    contenders: Mapping[str, Run], count: int, warm: int = 2, seconds: float | None = None
+) -> dict[str, list[float]]:
+    """What each contender took in each round; the order turns around from round to round.
+
+    Args:
+        contenders: what takes turns.
+        count: number of rounds.
+        warm: rounds before, that do not count.
+        seconds: no round begins after so long, but for the first two.
+    """
     for run in contenders.values():
         for _ in range(warm):
             run()
@@ -51,7 +79,11 @@ def rounds(contenders: Mapping[str, Run], count: int, warm: int = 2) -> dict[str
     gc.collect()
     gc.disable()
     try:
+        start = time.perf_counter()
         for number in range(count):
+            late = seconds is not None and time.perf_counter() - start > seconds
+            if number > 1 and late:
+                break
             for name in names if number % 2 else reversed(names):
                 taken[name].append(contenders[name]())
     finally:
