@@ -176,6 +176,18 @@ def hard_sigmoid(x: Any) -> Any:
     return dispatch(elementwise.hard_sigmoid, x)
 
 
+@registry.register("activation")
+def hard_sigmoid_keras3(x: Any) -> Any:
+    """Approximate `sigmoid` by ``x / 6 + 0.5``, cut off at 0 and 1: ``hard_sigmoid`` of Keras 3.
+
+    Files of Keras 3 that name ``hard_sigmoid`` get it, and files for Keras 3 name it so again.
+
+    >>> hard_sigmoid_keras3(jnp.array([-3.0, 1.5, 3.0]))
+    Array([0.  , 0.75, 1.  ], dtype=float32)
+    """
+    return dispatch(elementwise.hard_sigmoid, x, 1 / 6)
+
+
 @registry.register("activation", "hard_swish")
 def hard_silu(x: Any) -> Any:
     """Multiply by ``x / 6 + 0.5``, cut off at 0 and 1. Howard et al. (2019).
@@ -460,6 +472,7 @@ __all__ = [
     "glu",
     "hard_shrink",
     "hard_sigmoid",
+    "hard_sigmoid_keras3",
     "hard_silu",
     "hard_swish",
     "hard_tanh",

@@ -6,10 +6,13 @@ objects, then among lamina's own entries of the kind that is looked for.
 
 from __future__ import annotations
 
+import copy
 import difflib
+import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from lamina.typing import Config
@@ -20,6 +23,28 @@ _entries: dict[str, dict[str, Any]] = {}
 _folded: dict[str, dict[str, Any]] = {}
 _custom: dict[str, Any] = {}
 _packages: dict[Any, str] = {}
+_scope: ContextVar[dict[str, Any] | None] = ContextVar("custom_objects", default=None)
+
+
+FILLED_BY = {
+    "layer": ("lamina.layers", "lamina.models"),
+    "loss": ("lamina.losses",),
+    "metric": ("lamina.metrics",),
+    "optimizer": ("lamina.optimizers",),
+    "schedule": ("lamina.schedules",),
+}
+"""The modules that enter names of a kind: imported, all of them, when one is first looked up."""
+
+_filled: set[str] = set()
+
+
+def _table(kind: str) -> dict[str, Any]:
+    """The entries of a kind. Which modules are imported for it depends on no name."""
+    if kind not in _filled:
+        _filled.add(kind)
+        for module in FILLED_BY.get(kind, ()):
+            importlib.import_module(module)
+    return _entries.get(kind, {})
 
 
 def _fold(name: str) -> str:
@@ -47,7 +72,7 @@ def register(kind: str, *names: str) -> Callable[[Entry], Entry]:
 
 def names(kind: str) -> list[str]:
     """All names of a kind, sorted."""
-    return sorted(_entries.get(kind, {}))
+    return sorted(_table(kind))
 
 
 def find(kind: str, name: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
@@ -55,10 +80,23 @@ def find(kind: str, name: str, custom_objects: Mapping[str, Any] | None = None) 
 
     The exact spelling is tried first, then one that ignores case and underscores.
     """
-    for table in (custom_objects or {}, _custom, _entries.get(kind, {})):
+    for table in (custom_objects or {}, _scope.get() or {}, _custom, _table(kind)):
         if name in table:
             return table[name]
     return _folded.get(kind, {}).get(_fold(name))
+
+
+def exact(kind: str, name: str) -> Any:
+    """Lamina's own entry of exactly that name, or ``None``."""
+    return _table(kind).get(name)
+
+
+def find_custom(name: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The entry of that name that is the caller's or was registered, or ``None``."""
+    for table in (custom_objects or {}, _scope.get() or {}, _custom):
+        if name in table:
+            return table[name]
+    return None
 
 
 def lookup(kind: str, name: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
@@ -71,7 +109,8 @@ def lookup(kind: str, name: str, custom_objects: Mapping[str, Any] | None = None
     if found is None:
         raise ValueError(
             f"Unknown {kind} {name!r}.{did_you_mean(name, names(kind))} Your own {kind} is "
-            f"passed as an object, or by name within custom_object_scope({{{name!r}: ...}})."
+            f"passed as an object, or by name: custom_objects={{{name!r}: ...}} where a file or a "
+            f"config is read, custom_object_scope({{{name!r}: ...}}) elsewhere."
         )
     return found
 
@@ -161,10 +200,10 @@ def _described(kind: str, config: Mapping[str, Any]) -> tuple[str, Config]:
     if not isinstance(found, str):
         raise ValueError(f"The config of a {kind} needs a 'class_name', got {dict(config)!r}.")
     registered = config.get("registered_name")
-    if isinstance(registered, str) and registered in _custom:
+    if isinstance(registered, str) and find_custom(registered) is not None:
         found = registered
     arguments = config.get("config")
-    return str(found), dict(arguments) if isinstance(arguments, Mapping) else {}
+    return str(found), copy.copy(arguments) if isinstance(arguments, dict) else {}
 
 
 def registered_name(entry: Any) -> str:
@@ -208,35 +247,38 @@ def get_registered_object(name: str, custom_objects: Mapping[str, Any] | None = 
     >>> get_registered_object("mine>Layer", {"mine>Layer": int})
     <class 'int'>
     """
-    return (custom_objects or {}).get(name) or _custom.get(name)
+    return find_custom(name, custom_objects)
 
 
 def get_custom_objects() -> dict[str, Any]:
     """The dictionary of names that you add; write to it to add one.
 
+    Within `custom_object_scope` it is that of the scope, and ends with it.
+
     >>> with custom_object_scope({"triple": lambda x: 3 * x}):
     ...     get_custom_objects()["triple"](2)
     6
     """
-    return _custom
+    scope = _scope.get()
+    return _custom if scope is None else scope
 
 
 @contextmanager
 def custom_object_scope(*scopes: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Add names for as long as the ``with`` block lasts.
+    """Add names for as long as the ``with`` block lasts, in this thread alone.
 
     >>> with custom_object_scope({"triple": lambda x: 3 * x}):
     ...     resolve("activation", "triple")(2)
     6
     """
-    before = dict(_custom)
+    found = dict(get_custom_objects())
     for scope in scopes:
-        _custom.update(scope)
+        found.update(scope)
+    token = _scope.set(found)
     try:
-        yield _custom
+        yield found
     finally:
-        _custom.clear()
-        _custom.update(before)
+        _scope.reset(token)
 
 
 CustomObjectScope = custom_object_scope

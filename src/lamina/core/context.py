@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import jax
 
+    from lamina.core.allowance import Allowance
     from lamina.core.variable import Variable
 
 
@@ -138,6 +139,9 @@ class Fault:
 
 
 _current: ContextVar[Call | None] = ContextVar("lamina_call", default=None)
+
+allowance: ContextVar[Allowance | None] = ContextVar("lamina_allowance", default=None)
+"""What a file that is being read may still ask for; see `lamina.core.allowance`."""
 
 current = _current.get
 """The record of the call that is running, or ``None``."""

@@ -11,7 +11,7 @@ import numpy as np
 from jax.core import Tracer
 
 from lamina import config
-from lamina.core import context
+from lamina.core import allowance, context
 from lamina.core.operators import Operators
 from lamina.core.readers import readers
 
@@ -70,6 +70,7 @@ class Variable(Operators):
             if callable(initializer):
                 if shape is None:
                     raise ValueError(f"Variable {name!r}: an initializer needs a shape.")
+                allowance.take(name, shape)
                 value = jnp.asarray(initializer(shape, dtype=np.dtype(dtype or config.floatx())))
             else:
                 value = _as_array(initializer, dtype)

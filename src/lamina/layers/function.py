@@ -180,12 +180,25 @@ PLACES = ("activations", "backend", "ops")
 """Modules whose functions a config may name; nothing else is found by a name in a file."""
 
 
+STATEFUL = frozenset(
+    [
+        *("batch_get_value", "batch_set_value", "clear_session", "eval", "function", "get_session"),
+        *("get_uid", "get_value", "gradients", "manual_variable_initialization", "name_scope"),
+        *("moving_average_update", "placeholder", "print_tensor", "reset_uids", "set_epsilon"),
+        *("set_floatx", "set_image_data_format", "set_image_dim_ordering", "set_learning_phase"),
+        *("set_legacy_weight_ordering", "set_session", "set_value", "update", "update_add"),
+        *("update_sub", "variable"),
+    ]
+)
+"""Functions there that change or read more than their arguments: a config does not name them."""
+
+
 def _own(name: Any) -> Any:
     """Lamina's own function of a name such as ``backend.relu``, or ``None``."""
     place, _, function = str(name).rpartition(".")
     if place == "activations":
         found = registry.find("activation", function)
-    elif place in PLACES and not function.startswith("_"):
+    elif place in PLACES and not function.startswith("_") and function not in STATEFUL:
         from lamina import backend, ops
 
         found = getattr({"backend": backend, "ops": ops}[place], function, None)

@@ -1,7 +1,7 @@
 """Models: `Model`, `Sequential`, and models from configs."""
 
 from lamina.layers.input import Input
-from lamina.models.config import model_from_config, model_from_json
+from lamina.models.config import model_from_config, model_from_json, model_from_yaml
 from lamina.models.copying import clone_model
 from lamina.models.model import Model
 from lamina.models.sequential import Sequential
@@ -13,4 +13,5 @@ __all__ = [
     "clone_model",
     "model_from_config",
     "model_from_json",
+    "model_from_yaml",
 ]

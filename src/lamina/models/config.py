@@ -1,8 +1,7 @@
-"""Configs of models: the graph written down, and read again."""
+"""Configs of models: the graph written down; `lamina.saving.config` reads it again."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from lamina.core.configurable import plain
 from lamina.core.graph import Node, _Free, replace
 from lamina.core.layer import Layer
 from lamina.core.symbolic import SymbolicTensor
+from lamina.saving import config as reader
 from lamina.typing import Config, Nested
 
 
@@ -90,155 +90,36 @@ def _marked(place: Callable[[SymbolicTensor], list[Any]]) -> Callable[[SymbolicT
     return lambda tensor: {"tensor": place(tensor)}
 
 
-def model_from_graph(
-    cls: Any, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None
-) -> Any:
-    """Make a model from the config that `graph_config` gives, or Keras 1, 2 and 3.
-
-    Raises:
-        ValueError: the config names a layer that it does not describe, or its calls wait for each
-            other in a circle.
-    """
-    found = _Reader(config, custom_objects)
-    found.replay()
-    inputs = _restored(config["input_layers"], found.output)
-    outputs = _restored(config["output_layers"], found.output)
-    return cls(inputs, outputs, name=config.get("name"))
-
-
-class _Reader:
-    """The layers of a config, and their calls on each other.
-
-    Args:
-        config: the layers' configs with their calls, and the places of the outputs.
-        custom_objects: names of the caller's.
-    """
-
-    def __init__(self, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None) -> None:
-        self.layers: dict[str, Layer] = {}
-        self.waiting: dict[str, list[Any]] = {}
-        self._outputs = config["output_layers"]
-        for entry in config["layers"]:
-            layer = registry.deserialize("layer", entry, custom_objects)
-            name = entry.get("name", layer.name)
-            self.layers[name] = layer
-            self.waiting[name] = list(entry.get("inbound_nodes", []))
-        self.first = {name: self._first(name) for name in self.layers}
-
-    def _first(self, name: str) -> int:
-        """Number of the first call of a layer: Keras 2 counts from 1 for models in models."""
-        if not hasattr(self.layers[name], "_input_structure"):
-            return 0
-        calls = [call for waiting in self.waiting.values() for call in waiting]
-        places = _places_in([calls, self._outputs])
-        used = [place[1] for place in places if place[0] == name]
-        return int(bool(used) and max(used) >= max(len(self.waiting[name]), 1))
-
-    def output(self, place: Any) -> SymbolicTensor:
-        """The tensor at ``(layer, number of the call, place in its outputs)``."""
-        name, number, index = place[:3]
-        nodes = self._known(name).inbound_nodes
-        number -= self.first[name]
-        if not 0 <= number < len(nodes) or not 0 <= index < len(nodes[number].output_tensors):
-            raise ValueError(f"The config names output {place!r}, but there is no such call.")
-        return nodes[number].output_tensors[index]
-
-    def _known(self, name: str) -> Layer:
-        if name not in self.layers:
-            raise ValueError(f"The config names a layer {name!r} that it does not describe.")
-        return self.layers[name]
-
-    def _ready(self, call: Any) -> bool:
-        for name, number, *_ in _places_in(call):
-            if len(self._known(name).inbound_nodes) <= number - self.first[name]:
-                return False
-        return True
-
-    def replay(self) -> None:
-        """Call the layers again, each call as soon as its inputs are there."""
-        waiting = {name: calls for name, calls in self.waiting.items() if calls}
-        while waiting:
-            moved = False
-            for name in list(waiting):
-                calls = waiting[name]
-                while calls and self._ready(calls[0]):
-                    self._call(self.layers[name], calls.pop(0))
-                    moved = True
-                if not calls:
-                    del waiting[name]
-            if not moved:
-                names = ", ".join(sorted(waiting))
-                raise ValueError(f"The config's layers wait for each other in a circle: {names}.")
-
-    def _call(self, layer: Layer, call: Any) -> None:
-        if isinstance(call, Mapping):
-            layer(*self._filled(call["args"]), **self._filled(call["kwargs"]))
-            return
-        inputs = [self.output(place) for place in call]
-        kwargs = self._filled(call[0][3]) if len(call[0]) > 3 else {}
-        layer(inputs[0] if len(inputs) == 1 else inputs, **kwargs)
-
-    def _filled(self, value: Any) -> Any:
-        """Arguments with tensors in the place of places."""
-        if isinstance(value, Mapping):
-            place = _marked_place(value)
-            if place is not None:
-                return self.output(place)
-            return {key: self._filled(part) for key, part in value.items()}
-        if isinstance(value, list | tuple):
-            return type(value)(self._filled(part) for part in value)
-        return value
-
-
-def _marked_place(value: Mapping[str, Any]) -> Any:
-    """The place that stands for a tensor among arguments, in lamina's form or in Keras 3's."""
-    if set(value) == {"tensor"}:
-        return value["tensor"]
-    if value.get("class_name") == "__keras_tensor__":
-        return value["config"]["keras_history"]
-    return None
-
-
-def _places_in(call: Any) -> Iterator[Any]:
-    """All places that a call takes tensors from."""
-    if isinstance(call, Mapping):
-        place = _marked_place(call)
-        if place is not None:
-            yield place
-            return
-        for part in call.values():
-            yield from _places_in(part)
-    elif isinstance(call, list | tuple):
-        if len(call) in (3, 4) and isinstance(call[0], str) and isinstance(call[1], int):
-            yield call
-            yield from _places_in(call[3:])
-            return
-        for part in call:
-            yield from _places_in(part)
-
-
-def _restored(places: Any, tensor: Callable[[Any], SymbolicTensor]) -> Any:
-    if isinstance(places, Mapping):
-        return {key: tensor(place) for key, place in places.items()}
-    if places and isinstance(places[0], str):
-        return tensor(places)
-    found = [tensor(place) for place in places]
-    return found[0] if len(found) == 1 else found
-
-
 def model_from_config(config: Config, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """Make a model, without its weights, from ``{"class_name": ..., "config": ...}``.
+
+    Args:
+        config: as any release of Keras or lamina wrote it.
+        custom_objects: classes and functions of yours by name; the function of a `Lambda` by the
+            name of the layer.
+
+    Raises:
+        ValueError: the config is malformed, or names classes that are unknown.
 
     >>> dense = {"class_name": "Dense", "config": {"units": 2, "input_shape": (3,)}}
     >>> config = {"class_name": "Sequential", "config": {"layers": [dense]}}
     >>> model_from_config(config).output_shape
     (None, 2)
     """
-    return registry.deserialize("layer", config, custom_objects)
+    if isinstance(config, list):
+        raise TypeError(
+            "model_from_config takes {'class_name': ..., 'config': ...}, got a list, which is what "
+            "get_config of a Sequential of Keras 1 gives: use Sequential.from_config."
+        )
+    return reader.read_model(config, custom_objects)
 
 
 def model_from_json(text: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """Make a model, without its weights, from what ``to_json`` gave.
+    """Make a model, without its weights, from what ``to_json`` of any release gave.
+
+    Args:
+        text: the text.
+        custom_objects: as for `model_from_config`.
 
     Raises:
         ValueError: the text is no JSON, or describes no model.
@@ -248,8 +129,21 @@ def model_from_json(text: str, custom_objects: Mapping[str, Any] | None = None) 
     >>> model_from_json(Sequential([Dense(2, input_shape=(3,))]).to_json()).output_shape
     (None, 2)
     """
-    try:
-        config = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"model_from_json: the text is not JSON ({error}).") from None
-    return model_from_config(config, custom_objects)
+    return reader.read_json(text, custom_objects)
+
+
+def model_from_yaml(text: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Refuse: lamina reads JSON, no YAML.
+
+    Raises:
+        ValueError: always; the message says what to do.
+
+    >>> model_from_yaml("")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ValueError: model_from_yaml: lamina reads no YAML, ...
+    """
+    raise ValueError(
+        "model_from_yaml: lamina reads no YAML, a format whose loaders ran code from files. Write "
+        "the model as JSON with to_json() where it was made, and read it with model_from_json; "
+        "in a YAML text of your own, yaml.safe_load gives the dict for model_from_config."
+    )

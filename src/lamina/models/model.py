@@ -260,12 +260,14 @@ class Model(BatchMethods, Saves, Trainer, Layer):
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: Any = None) -> Any:
-        """Make a model from what ``get_config`` gave."""
-        if cls is Model or "input_layers" in config:
-            from lamina.models.config import model_from_graph
+        """Make a model from what ``get_config`` of any release gave."""
+        if cls is not Model and "input_layers" not in config:
+            return cls(**config)
+        from lamina.saving import config as reader
+        from lamina.saving.graphs import model_from_graph
 
-            return model_from_graph(cls, config, custom_objects)
-        return cls(**config)
+        with registry.custom_object_scope(custom_objects or {}):
+            return model_from_graph(cls, reader.translated_body("Functional", config), None)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         from lamina.models.copying import deep_copy

@@ -13,6 +13,8 @@ from lamina.core.symbolic import SymbolicTensor
 from lamina.layers.input import Input, InputLayer
 from lamina.models import functional
 from lamina.models.model import Model
+from lamina.saving import config as reader
+from lamina.saving.graphs import model_from_graph
 from lamina.typing import Config
 
 
@@ -218,12 +220,22 @@ class Sequential(Model):
         return {"name": self.name, "layers": layers}
 
     @classmethod
-    def from_config(cls, config: Any, custom_objects: Any = None) -> Sequential:
-        """Make a model from what ``get_config`` gave, or from the plain list of Keras 1."""
-        entries = config if isinstance(config, list) else config["layers"]
-        name = None if isinstance(config, list) else config.get("name")
-        layers = [registry.deserialize("layer", entry, custom_objects) for entry in entries]
-        return cls(layers, name=name)
+    def from_config(cls, config: Any, custom_objects: Any = None) -> Any:
+        """Make a model from what ``get_config`` of any release gave; in Keras 1 it is a list.
+
+        Returns:
+            A `Sequential`; a `Model` for one of Keras 1 that begins with a ``Merge`` of branches.
+        """
+        with registry.custom_object_scope(custom_objects or {}):
+            found = reader.translated_body("Sequential", config)
+            if "input_layers" in found:
+                return model_from_graph(Model, found, None)
+            layers = [registry.deserialize("layer", entry) for entry in found["layers"]]
+            model = cls(layers, name=found.get("name"), trainable=found.get("trainable", True))
+            shape = found.get("build_input_shape")
+            if shape is not None and not model.built:
+                model.build(tuple(shape))
+            return model
 
     def predict_classes(self, x: Any, batch_size: int = 32, verbose: Any = 0) -> Any:
         """The class of each row: the largest output, or whether the single one is over 0.5."""

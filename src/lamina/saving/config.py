@@ -1,0 +1,233 @@
+"""The one reader of configs: models, layers and other objects, as all releases wrote them.
+
+A config is data. Names in it resolve in the caller's ``custom_objects``, in what was registered
+with `register_keras_serializable`, and in lamina's closed registry; nothing is imported, evaluated
+or unpickled because a config says so. ``safe_mode`` is accepted wherever Keras has it and changes
+nothing: there is no unsafe mode to leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from lamina import registry
+from lamina.core import allowance, policy
+from lamina.saving import dialect, limits, releases, values
+from lamina.typing import Config
+
+
+def read_model(
+    config: Any,
+    custom_objects: Mapping[str, Any] | None = None,
+    version: Any = None,
+    *,
+    what: str = "model_from_config",
+    numbers: int | None = None,
+) -> Any:
+    """Make a model or a layer, with new weights, from a config of any release.
+
+    Args:
+        config: ``{"class_name": ..., "config": ...}``.
+        custom_objects: classes and functions of the caller's by name; the function of a `Lambda`
+            by the name of the layer.
+        version: ``keras_version`` as the file states it, where the config does not.
+        what: begins the messages.
+        numbers: how many numbers the file holds for the weights, if there is one.
+
+    Raises:
+        ValueError: the config is malformed, beyond the bounds, or names classes that are unknown.
+    """
+    limits.check(config, what)
+    with registry.custom_object_scope(custom_objects or {}), _explained(what), _bounded(numbers):
+        entry = translated(config, version)
+        made = registry.deserialize("layer", entry)
+        build(made, entry)
+    return made
+
+
+def translated(config: Any, version: Any = None) -> Config:
+    """The entry of a model or a layer in lamina's own words.
+
+    Raises:
+        ValueError: it names layers that are unknown: which, and what to pass.
+    """
+    translation = dialect.Translation(releases.dialect_of(config, version))
+    entry = translation.layer(config)
+    _check_known(translation)
+    return entry
+
+
+def translated_body(class_name: str, config: Any) -> Any:
+    """The inner part of `translated`: what ``from_config`` of a model gets."""
+    if isinstance(config, dialect.Translated):
+        return config
+    return translated({"class_name": class_name, "config": config})["config"]
+
+
+def _check_known(translation: dialect.Translation) -> None:
+    unknown = translation.unknown
+    if not unknown:
+        return
+    kinds = ", ".join(f"{name!r} (layer {layer!r})" for name, layer in sorted(unknown.items()))
+    first = min(unknown)
+    guess = registry.did_you_mean(first, registry.names("layer"))
+    objects = ", ".join(f"{name!r}: ..." for name in sorted(unknown))
+    raise ValueError(
+        f"The config has layers of unknown classes: {kinds}.{guess} If they are classes of your "
+        f"own, pass them: custom_objects={{{objects}}}."
+    )
+
+
+def build(made: Any, entry: Mapping[str, Any]) -> None:
+    """Make the weights of a model without a graph where its config says for which input."""
+    if getattr(made, "built", True):
+        return
+    stated = entry.get("build_config") or {}
+    if hasattr(made, "build_from_config") and stated:
+        made.build_from_config(stated)
+        return
+    shape = stated.get("input_shape") or stated.get("shapes_dict")
+    if shape is not None and hasattr(made, "_start_training_state"):
+        made.build(_shape(shape))
+
+
+def _shape(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _shape(part) for key, part in value.items()}
+    if any(isinstance(part, list | tuple) for part in value):
+        return [_shape(part) for part in value]
+    return tuple(value)
+
+
+@contextmanager
+def _bounded(numbers: int | None) -> Iterator[None]:
+    if numbers is None:
+        reason = f"a model made from a config alone holds at most {limits.WEIGHTS}; make it in code"
+        numbers = limits.WEIGHTS
+    else:
+        reason = f"the file holds {numbers} for all weights together"
+    with allowance.allowing(numbers, reason):
+        yield
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Errors of values of a wrong kind, wherever they show, as the `ValueError` of a config."""
+    try:
+        yield
+    except (TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise ValueError(f"{what}: the config cannot be read. {_said(error)}") from error
+
+
+def _said(error: Exception) -> str:
+    text = str(error)
+    return text if isinstance(error, TypeError) and text else f"{type(error).__name__}: {text}"
+
+
+def read_json(
+    text: str | bytes,
+    custom_objects: Mapping[str, Any] | None = None,
+    version: Any = None,
+    *,
+    what: str = "model_from_json",
+    numbers: int | None = None,
+) -> Any:
+    """`read_model` for a config as JSON text.
+
+    Raises:
+        ValueError: the text is no JSON, or as for `read_model`.
+        TypeError: it is no text.
+    """
+    if not isinstance(text, str | bytes):
+        raise TypeError(f"{what}: the config must be JSON text, got {type(text).__name__}.")
+    found = limits.parse(text, what)
+    return read_model(found, custom_objects, version, what=what, numbers=numbers)
+
+
+_KIND_OF_MODULE = {
+    "layers": "layer",
+    "models": "layer",
+    "initializers": "initializer",
+    "regularizers": "regularizer",
+    "constraints": "constraint",
+    "activations": "activation",
+    "losses": "loss",
+    "metrics": "metric",
+    "optimizers": "optimizer",
+    "schedules": "schedule",
+}
+"""What the last word of a module says about the kind of its classes; it is only compared."""
+
+
+def deserialize_keras_object(
+    config: Any,
+    custom_objects: Mapping[str, Any] | None = None,
+    safe_mode: bool = True,
+    **options: Any,
+) -> Any:
+    """Make the object, the list or the value that `serialize_keras_object` described.
+
+    Args:
+        config: as any release of Keras or lamina wrote it.
+        custom_objects: classes and functions of the caller's by name.
+        safe_mode: accepted; whatever it is, nothing of a config is run.
+        options: `module_objects`, further names as in Keras 2; `printable_module_name`, which
+            says nothing here.
+
+    Raises:
+        ValueError: the config is malformed, beyond the bounds, or names something unknown.
+        TypeError: an unknown keyword.
+
+    >>> deserialize_keras_object({"class_name": "L2", "config": {"l2": 0.5}})
+    L2(l2=0.5)
+    """
+    what = "deserialize_keras_object"
+    for name in options:
+        if name not in ("module_objects", "printable_module_name"):
+            raise TypeError(f"{what} has no argument {name!r}.")
+    limits.check(config, what)
+    names = dict(options.get("module_objects") or {}) | dict(custom_objects or {})
+    with registry.custom_object_scope(names), _explained(what), _bounded(None):
+        if isinstance(config, str):
+            found = registry.find_custom(config)
+            return config if found is None else found
+        return _object(config)
+
+
+def _object(config: Any) -> Any:
+    if isinstance(config, list | tuple):
+        return type(config)(_object(part) for part in config)
+    if not isinstance(config, Mapping):
+        return config
+    if "class_name" not in config:
+        return {key: _object(part) for key, part in config.items()}
+    if values.is_marker(config):
+        return values.restored(config)
+    word = config["class_name"]
+    if word in dialect.POLICIES:
+        return policy.get(dialect.policy_name(config))
+    kind = _kind_of(config)
+    if kind == "layer":
+        entry = translated(config)
+        made = registry.deserialize("layer", entry)
+        build(made, entry)
+        return made
+    translation = dialect.Translation(releases.dialect_of(config))
+    entry = translation.object(kind, config)
+    if isinstance(entry, Mapping) and entry.get("class_name") == "function":
+        return registry.lookup(kind, str(entry.get("config")))
+    return registry.deserialize(kind, entry)
+
+
+def _kind_of(config: Mapping[str, Any]) -> str:
+    """The kind of registry in which the class of a config is looked up."""
+    words = str(config.get("module")).split(".")
+    stated = [_KIND_OF_MODULE[word] for word in words if word in _KIND_OF_MODULE]
+    name = config["config"] if dialect.is_function(config) else config["class_name"]
+    if not isinstance(name, str):
+        raise ValueError(f"A config needs a name as its class_name, got {config['class_name']!r}.")
+    kinds = [*reversed(stated), *dict.fromkeys(_KIND_OF_MODULE.values())]
+    found = [kind for kind in kinds if registry.exact(kind, name) is not None]
+    return (found or stated or ["layer"])[0]
