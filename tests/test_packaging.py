@@ -80,7 +80,7 @@ def test_readme_code_runs(capsys):
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("name", ["setup", "check", "test", "bench"])
+@pytest.mark.parametrize("name", ["setup", "check", "test", "bench", "oracles"])
 def test_scripts_can_be_run(name):
     path = ROOT / "scripts" / name
     assert os.access(path, os.X_OK)
