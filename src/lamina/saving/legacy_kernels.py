@@ -139,8 +139,10 @@ def _without_cudnn(layer: Layer, arrays: list[Stored]) -> list[Stored]:
     if bias.shape != (2 * units * count,) or recurrent.shape[1] != units * count:
         return arrays
     return [
-        Made(kernel.shape, kernel.place, lambda: _each(kernel, count, _refilled)),
-        Made(recurrent.shape, recurrent.place, lambda: _each(recurrent, count, np.transpose)),
+        Made(kernel.shape, kernel.place, (kernel,), lambda k: _each(k, count, _refilled)),
+        Made(
+            recurrent.shape, recurrent.place, (recurrent,), lambda k: _each(k, count, np.transpose)
+        ),
         _bias(bias, count, units),
     ]
 
@@ -149,12 +151,12 @@ def _bias(bias: Stored, count: int, units: int) -> Stored:
     """CuDNN has two biases: an LSTM has their sum, a GRU both."""
     if count == 4:
         total = (units * count,)
-        return Made(total, bias.place, lambda: bias.read().reshape(2, -1).sum(axis=0))
-    return Made((2, units * count), bias.place, lambda: bias.read().reshape(2, -1))
+        return Made(total, bias.place, (bias,), lambda b: b.reshape(2, -1).sum(axis=0))
+    return Made((2, units * count), bias.place, (bias,), lambda b: b.reshape(2, -1))
 
 
-def _each(array: Stored, count: int, change: Any) -> np.ndarray:
-    return np.hstack([change(part) for part in np.hsplit(array.read(), count)])
+def _each(kernel: np.ndarray, count: int, change: Any) -> np.ndarray:
+    return np.hstack([change(part) for part in np.hsplit(kernel, count)])
 
 
 def _refilled(kernel: np.ndarray) -> np.ndarray:

@@ -59,12 +59,20 @@ class Writer:
 def writer_of(group: Group, root: Group) -> Writer:
     """Who wrote a file.
 
+    Keras 1 does not say which backend it ran on; but names that TensorFlow gives end in ``:0``.
+
     Args:
         group: that of the layers.
         root: root group of the file.
     """
     version = group.text("keras_version") or root.text("keras_version") or "1"
-    return Writer(version, group.text("backend") or root.text("backend"))
+    backend = group.text("backend") or root.text("backend")
+    writer = Writer(version, backend)
+    if backend is None and writer.old:
+        names = [name for layer in stored_layers(group) for name in layer.names]
+        plain = bool(names) and not any(":" in name or name.startswith("param_") for name in names)
+        return Writer(version, "theano" if plain else "tensorflow")
+    return writer
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -36,19 +36,21 @@ class Made:
     Args:
         shape: the shape of the result.
         place: where the parts lie.
-        make: gives the values.
+        parts: the arrays that it is made of.
+        make: gives the values from those of the parts.
 
-    >>> Made((2,), "here", lambda: np.zeros(2)).read()
+    >>> Made((2,), "here", (), lambda: np.zeros(2)).read()
     array([0., 0.])
     """
 
     shape: tuple[int, ...]
     place: str
-    make: Callable[[], np.ndarray]
+    parts: tuple[Stored, ...]
+    make: Callable[..., np.ndarray]
 
     def read(self) -> np.ndarray:
         """The values."""
-        return self.make()
+        return self.make(*(part.read() for part in self.parts))
 
 
 def held(array: Any, place: str = "memory") -> Made:
@@ -58,7 +60,30 @@ def held(array: Any, place: str = "memory") -> Made:
     (2, 3)
     """
     values = np.asarray(array)
-    return Made(values.shape, place, lambda: values)
+    return Made(values.shape, place, (), lambda: values)
+
+
+def sources(array: Stored) -> list[Stored]:
+    """The arrays of the file that an array is made of.
+
+    >>> len(sources(transposed(held(np.zeros((2, 3))), (1, 0))))
+    1
+    """
+    if not isinstance(array, Made) or not array.parts:
+        return [array]
+    return [one for part in array.parts for one in sources(part)]
+
+
+def replaced(array: Stored, others: Mapping[int, Stored]) -> Stored:
+    """The array made in the same way of others of the same shapes.
+
+    Args:
+        array: the array.
+        others: the others, by the ids of those whose place they take.
+    """
+    if isinstance(array, Made) and array.parts:
+        return replace(array, parts=tuple(replaced(part, others) for part in array.parts))
+    return others.get(id(array), array)
 
 
 def transposed(one: Stored, axes: Sequence[int]) -> Stored:
@@ -68,7 +93,7 @@ def transposed(one: Stored, axes: Sequence[int]) -> Stored:
     (3, 2)
     """
     shape = tuple(one.shape[axis] for axis in axes)
-    return Made(shape, one.place, lambda: np.transpose(one.read(), axes))
+    return Made(shape, one.place, (one,), lambda values: np.transpose(values, axes))
 
 
 def flipped(one: Stored) -> Stored:
@@ -78,7 +103,7 @@ def flipped(one: Stored) -> Stored:
     array([2, 1, 0])
     """
     axes = tuple(range(len(one.shape) - 2))
-    return Made(one.shape, one.place, lambda: np.flip(one.read(), axes))
+    return Made(one.shape, one.place, (one,), lambda values: np.flip(values, axes))
 
 
 def squeezed(one: Stored, axis: int) -> Stored:
@@ -88,7 +113,7 @@ def squeezed(one: Stored, axis: int) -> Stored:
     (2, 3)
     """
     shape = one.shape[:axis] + one.shape[axis + 1 :]
-    return Made(shape, one.place, lambda: np.squeeze(one.read(), axis))
+    return Made(shape, one.place, (one,), lambda values: np.squeeze(values, axis))
 
 
 def joined(parts: Sequence[Stored]) -> Stored | None:
@@ -102,7 +127,9 @@ def joined(parts: Sequence[Stored]) -> Stored | None:
     if len(fronts) != 1 or not all(part.shape for part in parts):
         return None
     shape = (*fronts.pop(), sum(part.shape[-1] for part in parts))
-    return Made(shape, parts[0].place, lambda: np.concatenate([p.read() for p in parts], axis=-1))
+    return Made(
+        shape, parts[0].place, tuple(parts), lambda *values: np.concatenate(values, axis=-1)
+    )
 
 
 @dataclass
