@@ -3,15 +3,6 @@
 from __future__ import annotations
 
 from lamina.saving import weights
-from lamina.saving.checkpoint import load_checkpoint, save_checkpoint, wait_for_checkpoints
 from lamina.saving.weights import Loaded, load_weights, save_weights
 
-__all__ = [
-    "Loaded",
-    "load_checkpoint",
-    "load_weights",
-    "save_checkpoint",
-    "save_weights",
-    "wait_for_checkpoints",
-    "weights",
-]
+__all__ = ["Loaded", "load_weights", "save_weights", "weights"]
