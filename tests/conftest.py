@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("KERAS_HOME", os.path.join(os.path.dirname(__file__), "no-keras-home"))
 os.environ.setdefault("MPLBACKEND", "agg")
+os.environ.setdefault("LAMINA_CACHE", "off")
 
 import jax
 

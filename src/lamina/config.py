@@ -34,6 +34,21 @@ class Settings:
     traceback_filtering: bool = True
 
 
+@dataclass(frozen=True)
+class CompileCache:
+    """Where compiled programs are kept from one process to the next.
+
+    Attributes:
+        on: whether they are kept at all.
+        folder: where; ``None`` for ``lamina`` in the user's folder for caches.
+        limit: bytes that all of them may take; those that were not used for longest go first.
+    """
+
+    on: bool = True
+    folder: Path | None = None
+    limit: int = 2**30
+
+
 _ORDERINGS = {"tf": "channels_last", "th": "channels_first"}
 
 
@@ -166,6 +181,56 @@ def disable_traceback_filtering() -> None:
     """Accepted for code that calls it; lamina's own tracebacks are short."""
     settings.traceback_filtering = False
 
+
+def compile_cache() -> CompileCache:
+    """Where compiled programs are kept from one process to the next.
+
+    >>> compile_cache().limit
+    1073741824
+    """
+    return _compile_cache[0]
+
+
+def set_compile_cache(
+    on: bool = True, folder: str | os.PathLike[str] | None = None, limit: int = 2**30
+) -> None:
+    """Choose whether and where compiled programs are kept from one process to the next.
+
+    The environment variable ``LAMINA_CACHE`` says the same: ``off``, or a folder. If JAX's own
+    persistent cache was set up (``JAX_COMPILATION_CACHE_DIR``), that one is used and this is not.
+
+    Args:
+        on: whether they are kept at all.
+        folder: where; by default ``lamina`` in the user's folder for caches.
+        limit: bytes that all of them may take; those that were not used for longest go first.
+
+    Raises:
+        ValueError: the limit is not positive.
+
+    >>> before = compile_cache()
+    >>> set_compile_cache(False)
+    >>> compile_cache().on
+    False
+    >>> set_compile_cache(before.on, before.folder, before.limit)
+    """
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit <= 0:
+        raise ValueError(
+            f"set_compile_cache: limit must be a positive int of bytes, got {limit!r}."
+        )
+    place = None if folder is None else Path(folder).expanduser().absolute()
+    _compile_cache[:] = [CompileCache(bool(on), place, limit)]
+
+
+def _compile_cache_of(value: str | None) -> CompileCache:
+    """What the environment variable says."""
+    if not value:
+        return CompileCache()
+    if value.lower() in ("off", "0", "no", "false"):
+        return CompileCache(on=False)
+    return CompileCache(folder=Path(value).expanduser().absolute())
+
+
+_compile_cache = [_compile_cache_of(os.environ.get("LAMINA_CACHE"))]
 
 if settings.floatx == "float64":
     set_floatx("float64")

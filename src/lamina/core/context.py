@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from lamina.core.allowance import Allowance
     from lamina.core.variable import Variable
 
+UNSEEDED = 2**32 - 1
+"""Stands for the seed of layers that have none; no seed of a user is as large."""
+
 
 class Call:
     """What a pure run of a layer needs to know and collects on its way.
@@ -73,8 +76,12 @@ class Call:
         self._token: Token[Call | None] | None = None
         self._trace: Any = None
 
-    def next_key(self, seed: int) -> jax.Array:
+    def next_key(self, seed: int | None) -> jax.Array:
         """A new key for a layer: from the call's key, the layer's seed and a count.
+
+        Layers without a seed share one count. A seed that was drawn for each would be a constant
+        of the compiled program, which then were another one in each process, and no cache of
+        programs could hold it.
 
         Raises:
             RuntimeError: the call was made without a key.
@@ -84,9 +91,10 @@ class Call:
         if self.key is None:
             raise RuntimeError("A random layer was called in a run that has no random key.")
         self.drawn = True
-        draw = self._draws.get(seed, 0)
-        self._draws[seed] = draw + 1
-        return jax.random.fold_in(jax.random.fold_in(self.key, seed), draw)
+        number = UNSEEDED if seed is None else seed
+        draw = self._draws.get(number, 0)
+        self._draws[number] = draw + 1
+        return jax.random.fold_in(jax.random.fold_in(self.key, number), draw)
 
     def is_open(self) -> bool:
         """Whether values computed here may be recorded.

@@ -8,6 +8,8 @@ from typing import Any, TypeVar, cast
 
 import jax
 
+from lamina import config
+from lamina.core import cache as programs_on_disk
 from lamina.core import faulty
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -38,6 +40,7 @@ def compile(
         donate: positions of the arguments whose memory the results may take over.
         static: positions of the arguments that are part of the program.
     """
+    programs_on_disk.apply(config.compile_cache())
     return jax.jit(
         function,
         donate_argnums=tuple(donate),

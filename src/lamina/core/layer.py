@@ -321,8 +321,8 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
         if call is not None:
             call.faults.append(context.Fault(row, value, explain))
 
-    def random_key(self, seed: int) -> jax.Array:
-        """The key of this draw in this run, for a layer's own seed.
+    def random_key(self, seed: int | None = None) -> jax.Array:
+        """The key of this draw in this run, for a layer's own seed if it has one.
 
         Raises:
             RuntimeError: no layer is being called.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
-from lamina import registry, seeds
+from lamina import registry
 from lamina.core.spec import InputSpec
 from lamina.layers import checks
 from lamina.layers.elementwise import Elementwise, as_float
@@ -20,14 +20,13 @@ class Random(Elementwise):
     """A layer that adds noise in training and does nothing otherwise.
 
     Args:
-        seed: seed of the layer's own; drawn from the global one if left out.
+        seed: seed of the layer's own; by default the seed of the run and the layer's place in it.
         options: what every layer takes, see `Layer`.
     """
 
     def __init__(self, seed: int | None = None, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         self.seed = checks.seed(seed, self)
-        self._own_seed = seeds.next_seed() if self.seed is None else self.seed
 
     def disturbed(self, inputs: Array) -> Array:
         """The inputs with noise; `random_key` gives the key."""
@@ -50,7 +49,7 @@ class Dropout(Random):
         noise_shape: shape of the draw: 1 on axes along which values are dropped together,
             ``None`` for the size that the input has. ``(None, 1, None)`` drops the same
             features at all time steps.
-        seed: seed of the layer's own; drawn from the global one if left out.
+        seed: seed of the layer's own; by default the seed of the run and the layer's place in it.
         options: what every layer takes, see `Layer`.
 
     Raises:
@@ -105,7 +104,7 @@ class Dropout(Random):
             self._fitting(noise_shape, inputs.shape, inputs.shape)
         if self.rate == 0:
             return inputs
-        return random.dropout(inputs, self.rate, self.random_key(self._own_seed), noise_shape)
+        return random.dropout(inputs, self.rate, self.random_key(self.seed), noise_shape)
 
 
 def _sizes(noise_shape: Any, layer: Any) -> tuple[int | None, ...]:
@@ -123,7 +122,7 @@ class SpatialDropout(Dropout):
     Args:
         rate: part of the channels that is dropped, from 0 to 1.
         data_format: where the channels are.
-        seed: seed of the layer's own; drawn from the global one if left out.
+        seed: seed of the layer's own; by default the seed of the run and the layer's place in it.
         options: what every layer takes, see `Layer`.
     """
 
@@ -154,7 +153,7 @@ class SpatialDropout1D(SpatialDropout):
 
     Args:
         rate: part of the features that is dropped, from 0 to 1.
-        seed: seed of the layer's own; drawn from the global one if left out.
+        seed: seed of the layer's own; by default the seed of the run and the layer's place in it.
         options: what every layer takes, see `Layer`.
 
     >>> SpatialDropout1D(0.5).compute_output_shape((None, 7, 4))

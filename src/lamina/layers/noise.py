@@ -28,7 +28,7 @@ class GaussianNoise(Random):
 
     Args:
         stddev: standard deviation of the noise.
-        seed: seed of the layer's own; drawn from the global one if left out.
+        seed: seed of the layer's own; by default the seed of the run and the layer's place in it.
         options: what every layer takes, see `Layer`.
 
     Raises:
@@ -45,7 +45,7 @@ class GaussianNoise(Random):
         self.stddev = checks.not_negative(stddev, "stddev", self)
 
     def disturbed(self, inputs: Array) -> Array:
-        key = self.random_key(self._own_seed)
+        key = self.random_key(self.seed)
         return inputs + random.normal(key, inputs.shape, 0.0, self.stddev, inputs.dtype)
 
 
@@ -57,7 +57,7 @@ class GaussianDropout(Random):
 
     Args:
         rate: as in `Dropout`, from 0 to less than 1.
-        seed: seed of the layer's own; drawn from the global one if left out.
+        seed: seed of the layer's own; by default the seed of the run and the layer's place in it.
         options: what every layer takes, see `Layer`.
 
     Raises:
@@ -74,7 +74,7 @@ class GaussianDropout(Random):
         self.rate = checks.below_one(rate, "rate", self)
 
     def disturbed(self, inputs: Array) -> Array:
-        key, stddev = self.random_key(self._own_seed), math.sqrt(self.rate / (1 - self.rate))
+        key, stddev = self.random_key(self.seed), math.sqrt(self.rate / (1 - self.rate))
         return inputs * random.normal(key, inputs.shape, 1.0, stddev, inputs.dtype)
 
 
@@ -88,7 +88,7 @@ class AlphaDropout(Dropout):
     Args:
         rate: part of the values that is dropped, from 0 to less than 1.
         noise_shape: as in `Dropout`.
-        seed: seed of the layer's own; drawn from the global one if left out.
+        seed: seed of the layer's own; by default the seed of the run and the layer's place in it.
         options: what every layer takes, see `Layer`.
 
     Raises:
@@ -115,7 +115,7 @@ class AlphaDropout(Dropout):
         if self.rate == 0:
             return inputs
         shape = random.fill_noise_shape(noise_shape, inputs.shape)
-        key = self.random_key(self._own_seed)
+        key = self.random_key(self.seed)
         kept = jnp.broadcast_to(jax.random.bernoulli(key, 1 - self.rate, shape), inputs.shape)
         scale = ((1 - self.rate) * (1 + self.rate * _LOWEST**2)) ** -0.5
         shift = -scale * _LOWEST * self.rate
