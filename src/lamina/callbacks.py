@@ -1,6 +1,7 @@
 """Callbacks: what happens between the steps of training (public names)."""
 
 from lamina.training.callbacks import (
+    BackupAndRestore,
     BaseLogger,
     Callback,
     CallbackList,
@@ -9,6 +10,7 @@ from lamina.training.callbacks import (
     History,
     LambdaCallback,
     LearningRateScheduler,
+    ModelCheckpoint,
     ProgbarLogger,
     ReduceLROnPlateau,
     RemoteMonitor,
@@ -16,6 +18,7 @@ from lamina.training.callbacks import (
 )
 
 __all__ = [
+    "BackupAndRestore",
     "BaseLogger",
     "CSVLogger",
     "Callback",
@@ -24,6 +27,7 @@ __all__ = [
     "History",
     "LambdaCallback",
     "LearningRateScheduler",
+    "ModelCheckpoint",
     "ProgbarLogger",
     "ReduceLROnPlateau",
     "RemoteMonitor",

@@ -486,9 +486,7 @@ def test_a_state_is_plain_and_belongs_to_the_same_callbacks():
     hooks = CallbackList([EarlyStopping("loss"), Callback()], add_history=True)
     state = json.loads(json.dumps(hooks.get_state()))
     hooks.set_state(state)
-    with pytest.raises(
-        ValueError, match=r"\['EarlyStopping', 'Callback', 'History'\].*\['History'\]"
-    ):
+    with pytest.raises(ValueError, match=r"\['EarlyStopping', 'History'\].*\['History'\]"):
         CallbackList(History()).set_state(state)
     with pytest.raises(ValueError, match="EarlyStopping: a state has the keys"):
         EarlyStopping().set_state({"wait": 1})

@@ -324,6 +324,8 @@ class Compiled(Host):
         except Exception:
             compilation.bound = not fresh
             raise
+        if fresh:
+            compilation.example = jax.tree.map(_outline, batch)
         if len(compilation.known_steps) >= MOST_STEPS:
             compilation.known_steps.clear()
         steps.kept = (self.graph, layers, weights)  # what the key names must not be collected
@@ -386,6 +388,11 @@ class Compiled(Host):
             named = isinstance(self._output_structure, dict)
             self._target_names = tuple(self._output_structure if named else self.output_names)
         return list(self._target_names)
+
+
+def _outline(leaf: Any) -> jax.ShapeDtypeStruct:
+    """Shape and dtype of an array."""
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
 
 
 def without_state(optimizer: Any) -> Any:

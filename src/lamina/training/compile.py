@@ -44,6 +44,7 @@ class Compilation:
         flags: the layers at that time, and whether each was trainable, by identity.
         method: what the user called last, for messages.
         known_steps: compiled steps, by the layers, weights and flags that they are for.
+        example: shapes and dtypes of the first batch, ``None`` before it.
 
     Raises:
         ValueError: an unknown name, or a value that cannot be.
@@ -95,6 +96,7 @@ class Compilation:
         self.collected: list[Variable] | None = None
         self.flags: dict[int, tuple[Any, bool]] = {}
         self.known_steps: dict[Any, Any] = {}
+        self.example: Any = None
         self._output_names: list[str] = []
         self._losses: list[losses.Loss | None] = []
         self._weights: list[Any] = []

@@ -66,6 +66,7 @@ def fit(
     most = most if most > 1 else None
     training = Training(model, source, validation.source, callbacks, epochs)
     runner = Epochs(model, source, callbacks, "train", interrupt, most, training)
+    done = False
     with interrupt.held():
         model._fitting = True
         try:
@@ -76,10 +77,11 @@ def fit(
             _all_epochs(runner, training, validation)
             model._finish_training()
             callbacks.on_train_end(training.logs)
+            done = True
         finally:
             model._fitting = False
             _close_bars(callbacks)
-            training.release()
+            training.release(done)
     return callbacks.history
 
 

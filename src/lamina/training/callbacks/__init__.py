@@ -1,7 +1,9 @@
 """Callbacks: what happens between the steps of training."""
 
+from lamina.training.callbacks.backup import BackupAndRestore
 from lamina.training.callbacks.bar import ProgbarLogger, ProgressBar
 from lamina.training.callbacks.base import Callback
+from lamina.training.callbacks.checkpoint import ModelCheckpoint
 from lamina.training.callbacks.history import BaseLogger, History, LambdaCallback
 from lamina.training.callbacks.monitor import EarlyStopping
 from lamina.training.callbacks.rate import LearningRateScheduler, ReduceLROnPlateau
@@ -9,6 +11,7 @@ from lamina.training.callbacks.record import CSVLogger, RemoteMonitor, Terminate
 from lamina.training.callbacks.several import CallbackList
 
 __all__ = [
+    "BackupAndRestore",
     "BaseLogger",
     "CSVLogger",
     "Callback",
@@ -17,6 +20,7 @@ __all__ = [
     "History",
     "LambdaCallback",
     "LearningRateScheduler",
+    "ModelCheckpoint",
     "ProgbarLogger",
     "ProgressBar",
     "ReduceLROnPlateau",

@@ -165,8 +165,8 @@ class Keeper(Callback):
     def on_settled(self, training: Any) -> None:
         """After some batches, or after an epoch."""
 
-    def release(self) -> None:
-        """When ``fit`` is left, also by an error."""
+    def release(self, done: bool) -> None:
+        """When ``fit`` is left: after all callbacks' ``on_train_end``, or by an error."""
 
 
 class Training:
@@ -184,6 +184,7 @@ class Training:
         batch: how many of its batches are done.
         evaluations: how often the validation data were passed.
         logs: the newest numbers of the epoch.
+        stopped: whether a callback or the end of the data stopped it after an epoch.
         over: whether there is nothing left to train.
         keepers: the callbacks that keep the state of the training.
     """
@@ -205,7 +206,7 @@ class Training:
         self.batch = 0
         self.evaluations = 0
         self.logs: dict[str, Any] = {}
-        self.over = False
+        self.stopped = self.over = False
         self.keepers = callbacks.keepers
 
     def begin(self) -> None:
@@ -230,15 +231,15 @@ class Training:
     def leave(self, epoch: int, logs: dict[str, Any]) -> None:
         """Note that an epoch is over, and all callbacks know it."""
         self.epoch, self.batch, self.logs = epoch + 1, 0, logs
-        stopped = bool(self.model.stop_training) or self.source.exhausted
-        self.over = stopped or self.epoch >= self.epochs.stop
+        self.stopped = bool(self.model.stop_training) or self.source.exhausted
+        self.over = self.stopped or self.epoch >= self.epochs.stop
         for keeper in self.keepers:
             keeper.on_settled(self)
 
-    def release(self) -> None:
+    def release(self, done: bool) -> None:
         """Let the keepers finish what they do in the background, also after an error."""
         for keeper in self.keepers:
-            keeper.release()
+            keeper.release(done)
 
     @property
     def remaining(self) -> range:

@@ -53,7 +53,7 @@ class History(RememberingCallback):
         self.history = AliasedDict((name, list(v)) for name, v in self.history.items())
 
 
-class BaseLogger(Callback):
+class BaseLogger(RememberingCallback):
     """Average the numbers of the batches over an epoch, weighted by their sizes.
 
     The training loop does this by itself; this callback serves loops of your own. In `logs` of
@@ -71,6 +71,8 @@ class BaseLogger(Callback):
     >>> logs
     {'loss': 2.0}
     """
+
+    remembered = ("seen", "totals")
 
     def __init__(self, stateful_metrics: Any = None) -> None:
         self.stateful_metrics = set(stateful_metrics or ())

@@ -97,6 +97,16 @@ class CSVLogger(Callback):
             self._widen(new)
         self._write([[_cell(numbers.get(name, "NA")) for name in self.columns]])
 
+    def get_state(self) -> dict[str, Any]:
+        """Columns and text of the file, so that lines of epochs that run again are not doubled."""
+        return {"columns": self.columns, "text": Path(self.filename).read_text("utf-8")}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        self.columns = state["columns"]
+        with open(self.filename + ".new", "w", encoding="utf-8", newline="") as file:
+            file.write(state["text"])
+        os.replace(f"{self.filename}.new", self.filename)
+
     def _write(self, rows: Iterable[list[Any]], mode: str = "a", suffix: str = "") -> None:
         # Opened for each line: nothing stays open when training breaks off.
         with open(self.filename + suffix, mode, encoding="utf-8", newline="") as file:

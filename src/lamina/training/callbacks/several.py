@@ -124,16 +124,18 @@ class CallbackList(Callback):
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        stored = [entry["class_name"] for entry in state["callbacks"]]
-        present = [type(callback).__name__ for callback in self.callbacks]
-        if stored != present:
+        """Go on from what `get_state` returned; callbacks without a state may be others now."""
+        entries = [entry for entry in state["callbacks"] if entry["state"]]
+        present = [callback for callback in self.callbacks if _state(callback)]
+        stored = [entry["class_name"] for entry in entries]
+        names = [type(callback).__name__ for callback in present]
+        if stored != names:
             raise ValueError(
-                f"The stored state is that of the callbacks {stored}, but these are {present}; "
+                f"The stored state is that of the callbacks {stored}, but these are {names}; "
                 "pass the same callbacks in the same order."
             )
-        for callback, entry in zip(self.callbacks, state["callbacks"], strict=True):
-            if entry["state"]:
-                callback.set_state(entry["state"])
+        for callback, entry in zip(present, entries, strict=True):
+            callback.set_state(entry["state"])
 
     def _call(self, hook: str, logs: Any) -> None:
         logs = as_logs(logs)

@@ -1,0 +1,380 @@
+"""BackupAndRestore: a training that is killed and started again is one that was never killed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lamina
+from lamina.callbacks import (
+    BackupAndRestore,
+    Callback,
+    CSVLogger,
+    EarlyStopping,
+    LearningRateScheduler,
+    ModelCheckpoint,
+    ReduceLROnPlateau,
+)
+from lamina.layers import Dense, Dropout
+from lamina.models import Sequential
+
+ROWS, FEATURES, HIDDEN, OUTPUTS, BATCH, EPOCHS = 23, 5, 7, 3, 4, 4
+rng = np.random.default_rng(0)
+X = rng.normal(size=(ROWS, FEATURES)).astype("f")
+Y = rng.normal(size=(ROWS, OUTPUTS)).astype("f")
+HELD_OUT = X[:11] + 1, Y[:11]
+
+
+class Died(Exception):
+    """Stands for the end of a process."""
+
+
+class Die(Callback):
+    """Break the training off after so many batches."""
+
+    def __init__(self, batches: int) -> None:
+        self.left = batches
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise Died
+
+
+class Pairs(lamina.utils.Sequence):
+    """Batches by number, in an order of its own that changes after each epoch."""
+
+    def __init__(self) -> None:
+        self.random = np.random.default_rng(5)
+        self.order = np.arange(ROWS - ROWS % BATCH)
+
+    def __len__(self) -> int:
+        return len(self.order) // BATCH
+
+    def __getitem__(self, index: int) -> Any:
+        rows = self.order[index * BATCH : (index + 1) * BATCH]
+        return X[rows], Y[rows]
+
+    def on_epoch_end(self) -> None:
+        self.random.shuffle(self.order)
+
+
+class Batches:
+    """An iterable that begins anew in each epoch."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return ((X[i::6], Y[i::6]) for i in range(6))
+
+
+def pairs() -> Iterator[Any]:
+    random = np.random.default_rng(3)
+    while True:
+        rows = random.integers(0, ROWS, BATCH)
+        yield X[rows], Y[rows]
+
+
+def data(kind: str) -> dict[str, Any]:
+    if kind == "arrays":
+        return {"x": X, "y": Y, "batch_size": BATCH, "validation_data": HELD_OUT}
+    if kind == "generator":
+        return {
+            "x": pairs(),
+            "steps_per_epoch": 6,
+            "validation_data": pairs(),
+            "validation_steps": 2,
+        }
+    if kind == "iterable":
+        return {"x": Batches(), "validation_data": HELD_OUT}
+    return {"x": Pairs(), "validation_data": HELD_OUT}
+
+
+@cache
+def shared(**options: Any) -> Sequential:
+    """One model for many trainings, so that it is compiled once."""
+    model = Sequential(
+        [Dense(HIDDEN, activation="relu", input_shape=(FEATURES,)), Dropout(0.3), Dense(OUTPUTS)]
+    )
+    model.compile(lamina.optimizers.Adam(0.05, **options), "mse", metrics=["mae"])
+    return model
+
+
+def built(seed: int, **options: Any) -> Sequential:
+    """The shared model as a new process would make it after `set_random_seed`."""
+    model, random = shared(**options), np.random.default_rng(seed)
+    model.set_weights([random.normal(size=w.shape) for w in model.weights])
+    optimizer = model.optimizer
+    optimizer.learning_rate = 0.05
+    optimizer.state = optimizer.init(model.trainable_weights)
+    vars(model).update(_seed=np.uint32(seed), _step=np.uint32(0), _epochs_trained=0)
+    model.reset_metrics()
+    return model
+
+
+def train(
+    model: Sequential, kind: str, keeper: list[Any], die: int | None = None, **options: Any
+) -> Any:
+    callbacks = [
+        *keeper,
+        EarlyStopping("val_loss", patience=3, restore_best_weights=True),
+        ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=0.2),
+        *([Die(die)] if die else []),
+    ]
+    arguments = {"epochs": EPOCHS, "verbose": 0, "callbacks": callbacks, **data(kind), **options}
+    return model.fit(**arguments)
+
+
+def whole_and_broken(folder: Path, kind: str, freq: Any, **options: Any) -> tuple[Any, Any]:
+    """Weights, optimizer and history of a training, and of one that broke off twice."""
+    model = built(1, **options)
+    wanted = train(model, kind, [])
+    whole = model.get_weights(), model.optimizer.get_weights(), wanted.history, wanted.epoch
+    for seed, die in ((1, 8), (2, 5)):  # another seed: what counts is that of the file
+        with pytest.raises(Died):
+            train(built(seed, **options), kind, [BackupAndRestore(folder, freq)], die)
+        assert list(folder.glob("*.h5"))
+    model = built(3, **options)
+    found = train(model, kind, [BackupAndRestore(folder, freq)])
+    assert not folder.exists()
+    return whole, (model.get_weights(), model.optimizer.get_weights(), found.history, found.epoch)
+
+
+def check(whole: Any, found: Any) -> None:
+    for one, other in zip(whole[0] + whole[1], found[0] + found[1], strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert whole[2:] == found[2:]
+
+
+@pytest.mark.parametrize("kind", ["arrays", "generator", "sequence", "iterable"])
+def test_a_training_goes_on_within_an_epoch(tmp_path, kind):
+    check(*whole_and_broken(tmp_path / "backup", kind, 2))
+
+
+def test_a_training_goes_on_after_an_epoch(tmp_path):
+    check(*whole_and_broken(tmp_path / "backup", "arrays", "epoch", use_ema=True, ema_momentum=0.7))
+
+
+def test_many_steps_run_at_once_between_two_saves(tmp_path):
+    """Blocks of steps give the same numbers wherever a training broke off."""
+    model = built(1)
+    wanted = train(model, "arrays", [], batch_size=1)
+    weights = model.get_weights()
+
+    class Count(Callback):
+        epoch = 0
+
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self.epoch = epoch
+
+        def on_progress(self, step: int, steps: int | None, logs: Any = None) -> None:
+            if self.epoch == 1 and step > 12:  # an evaluation has 11 steps
+                raise Died
+
+    keeper = BackupAndRestore(tmp_path, save_freq=9)
+    with pytest.raises(Died):
+        train(built(1), "arrays", [keeper, Count()], batch_size=1)
+    assert len(list(tmp_path.glob("*.h5"))) == 2
+    found = train(built(4), "arrays", [keeper], batch_size=1)
+    check((weights, [], wanted.history), (model.get_weights(), [], found.history))
+
+
+def test_rates_files_and_saved_models_go_on(tmp_path):
+    """Callbacks with a memory of their own: a rate that falls by itself, a table, a best value."""
+
+    def callbacks(name: str) -> list[Any]:
+        return [
+            LearningRateScheduler(lambda epoch, rate: rate * 0.8),
+            CSVLogger(tmp_path / f"{name}.csv"),
+            best := ModelCheckpoint(str(tmp_path / "best.h5"), "loss", save_best_only=True),
+            setattr(best, "_save", lambda *arguments: saved[name].append(arguments[0]))
+            or Callback(),
+        ]
+
+    saved: dict[str, list[Any]] = {"whole": [], "broken": []}
+    options = {"x": X, "y": Y, "batch_size": BATCH, "epochs": 3, "verbose": 0}
+    wanted = built(1).fit(**options, callbacks=callbacks("whole"))
+    keeper = BackupAndRestore(tmp_path / "backup", 4)
+    with pytest.raises(Died):
+        built(1).fit(**options, callbacks=[*callbacks("broken"), keeper, Die(10)])
+    found = built(2).fit(**options, callbacks=[*callbacks("broken"), keeper])
+    assert found.history == wanted.history
+    assert (tmp_path / "broken.csv").read_text() == (tmp_path / "whole.csv").read_text()
+    assert saved["broken"] == saved["whole"]
+
+
+class Tally(Callback):
+    """A callback of a user's, with a state."""
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.seen.append(logs["loss"])
+
+    def get_state(self) -> dict[str, Any]:
+        return {"seen": np.asarray(self.seen)}
+
+    def set_state(self, state: Any) -> None:
+        self.seen = list(state["seen"])
+
+
+def test_callbacks_of_a_user_may_have_a_state(tmp_path):
+    options = {"x": X, "y": Y, "batch_size": BATCH, "epochs": 2, "verbose": 0}
+    built(1).fit(**options, callbacks=[wanted := Tally()])
+    with pytest.raises(Died):
+        built(1).fit(**options, callbacks=[Tally(), BackupAndRestore(tmp_path, 3), Die(8)])
+    built(2).fit(**options, callbacks=[found := Tally(), BackupAndRestore(tmp_path, 3)])
+    assert found.seen == wanted.seen
+
+
+def test_a_finished_training_is_not_trained_again(tmp_path):
+    keeper = BackupAndRestore(tmp_path, delete_checkpoint=False)
+    model = built(1)
+    wanted = train(model, "arrays", [keeper])
+    weights = model.get_weights()
+    found = train(built(2), "arrays", [keeper])
+    check((weights, [], wanted.history), (model.get_weights(), [], found.history))
+    more = train(built(3), "arrays", [keeper], epochs=EPOCHS + 2)
+    assert more.epoch == list(range(EPOCHS + 2))
+
+
+def test_a_stop_is_remembered(tmp_path):
+    class Stop(Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            self.model.stop_training = epoch == 1
+
+        def on_train_end(self, logs: Any = None) -> None:
+            raise Died
+
+    with pytest.raises(Died):
+        train(built(1), "arrays", [BackupAndRestore(tmp_path), Stop()])
+    assert train(built(2), "arrays", [BackupAndRestore(tmp_path)]).epoch == [0, 1]
+
+
+def test_the_one_before_a_damaged_file_is_taken(tmp_path):
+    with pytest.raises(Died):
+        train(built(1), "arrays", [BackupAndRestore(tmp_path, 2)], 11)
+    old, new = sorted(tmp_path.glob("*.h5"))
+    new.write_bytes(new.read_bytes()[:-1000])
+    model = built(1)
+    wanted = train(model, "arrays", [])
+    weights = model.get_weights()
+    with pytest.warns(RuntimeWarning, match=rf"{new.name}.*{old.name}, is taken"):
+        found = train(built(2), "arrays", [BackupAndRestore(tmp_path, 2)])
+    check((weights, [], wanted.history), (model.get_weights(), [], found.history))
+
+
+def test_another_model_or_other_callbacks_are_an_error_that_names_them(tmp_path):
+    with pytest.raises(Died):
+        train(built(1), "arrays", [BackupAndRestore(tmp_path)], 9)
+    model = Sequential([Dense(OUTPUTS, input_shape=(FEATURES,), name="only")])
+    model.compile("adam", "mse")
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=r"checkpoint-0+1.h5 does not fit .*only/kernel is miss"):
+        train(model, "arrays", [BackupAndRestore(tmp_path)])
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(ValueError, match=r"EarlyStopping.*ReduceLROnPlateau.*pass the same"):
+        built(1).fit(X, Y, verbose=0, callbacks=[BackupAndRestore(tmp_path)])
+
+
+def test_a_write_that_fails_is_reported(tmp_path):
+    folder = tmp_path / "backup"
+
+    class Break(Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 0:
+                folder.rmdir()
+                folder.write_text("no folder")
+
+    with pytest.raises(OSError, match="backup"):
+        train(built(1), "arrays", [BackupAndRestore(folder), Break()])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"backup_dir": ""}, "backup_dir must name a folder"),
+        ({"save_freq": 0}, "save_freq must be 'epoch' or a positive int, got 0"),
+        ({"save_freq": "batch"}, "save_freq must be .* got 'batch'"),
+    ],
+)
+def test_wrong_arguments_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        BackupAndRestore(**{"backup_dir": "backup", **options})
+
+
+def test_unknown_arguments_are_named():
+    with pytest.raises(TypeError, match="no argument 'keep'"):
+        BackupAndRestore("backup", keep=3)
+
+
+KILLED = """
+import json, os, random, signal, sys
+import numpy as np
+sys.path.insert(0, {tests!r})
+from tests.training import test_backup as here
+
+def script(folder, report):
+    class Report(here.Callback):
+        every_batch = True
+        def on_train_batch_end(self, batch, logs=None):
+            os.write(report, b".")
+    model = here.built(1)
+    keeper = [here.BackupAndRestore(folder, save_freq=2), Report()] if folder else []
+    history = here.train(model, "arrays", keeper)
+    weights = [w.ravel().view("u4").tolist() for w in model.get_weights()]
+    return json.dumps([history.history, weights])
+
+def attempt(folder, batches):
+    '''Run the script in a process that is killed after so many batches; what it printed.'''
+    (out, report), (result, answer) = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(out), os.close(result)
+        with os.fdopen(answer, "w") as file:
+            file.write(script(folder, report))
+        os._exit(0)
+    os.close(report), os.close(answer)
+    while batches is None or batches > 0:
+        if not os.read(out, 1):
+            break
+        batches = None if batches is None else batches - 1
+    if batches is not None:
+        os.kill(child, signal.SIGKILL)
+    with os.fdopen(result) as file:
+        text = file.read()
+    os.waitpid(child, 0)
+    return text
+
+random.seed(int(sys.argv[2]))
+whole = attempt("", None)
+for _ in range(3):
+    assert attempt(sys.argv[1], random.randint(1, 7)) == ""
+last = attempt(sys.argv[1], None)
+print(json.dumps([whole == last, len(whole), os.path.exists(sys.argv[1])]))
+"""
+
+
+def test_a_process_that_is_killed_three_times_ends_with_the_same_bits(tmp_path):
+    """The processes are forked from one that has not yet started JAX, which saves imports."""
+    script = KILLED.format(tests=str(Path(__file__).parents[2]))
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "backup"), "7"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    same, length, left = json.loads(done.stdout)
+    assert same
+    assert length > 1000
+    assert not left
