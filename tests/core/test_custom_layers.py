@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lamina import backend as K
-from lamina import initializers, regularizers
+from lamina import constraints, initializers, regularizers
 from lamina.core.variable import Variable
 from lamina.layers import Dense, Input, Layer
 from lamina.models import Model, Sequential, model_from_json
@@ -204,6 +204,15 @@ def test_orders_of_add_weight(args, options):
     assert (weight.name, weight.path, weight.trainable) == ("kernel", "mine/kernel", False)
     assert isinstance(weight.regularizer, regularizers.L2)
     assert layer.non_trainable_weights == [weight]
+
+
+@pytest.mark.parametrize("name", ["kernel", "b", "d", None])
+def test_all_arguments_of_keras_1_in_their_order(name):
+    """A name of one letter is no dtype."""
+    weight = Layer().add_weight((3, 5), "one", name, False, "l2", "nonneg")
+    assert (weight.name, weight.dtype, weight.trainable) == (name or "weight", "float32", False)
+    assert isinstance(weight.regularizer, regularizers.L2)
+    assert isinstance(weight.constraint, constraints.NonNeg)
 
 
 @pytest.mark.parametrize(

@@ -280,7 +280,7 @@ def _variables_in(value: Any) -> Iterator[Variable]:
 _ORDERS = {
     "name": ("name", "shape", "dtype", "initializer", "regularizer", "trainable", "constraint"),
     "shape": ("shape", "initializer", "dtype", "trainable"),
-    "keras 1": ("shape", "initializer", "name", "regularizer", "trainable", "constraint"),
+    "keras 1": ("shape", "initializer", "name", "trainable", "regularizer", "constraint"),
 }
 
 
@@ -289,7 +289,7 @@ def _weight_options(owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     order = "shape"
     if args and (isinstance(args[0], str) or (args[0] is None and len(args) > 1)):
         order = "name"
-    elif len(args) > 2 and isinstance(args[2], str) and not _is_dtype(args[2]):
+    elif len(args) > 4 or (len(args) > 2 and isinstance(args[2], str) and not _is_dtype(args[2])):
         order = "keras 1"
     if len(args) > len(_ORDERS[order]):
         raise TypeError(
@@ -315,6 +315,8 @@ def _weight_options(owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
 
 
 def _is_dtype(value: str) -> bool:
+    if len(value) == 1:  # "b" names a weight, not bytes
+        return False
     try:
         np.dtype(value)
     except TypeError:
