@@ -17,7 +17,7 @@ from lamina.core.weights import regularization, structure
 from lamina.models.arguments import unknown
 from lamina.optimizers import LossScaleOptimizer
 from lamina.seeds import next_seed
-from lamina.training.compile import Compilation
+from lamina.training.compile import Compilation, outline
 from lamina.training.step import Steps
 from lamina.warning import warn
 
@@ -324,8 +324,6 @@ class Compiled(Host):
         except Exception:
             compilation.bound = not fresh
             raise
-        if fresh:
-            compilation.example = jax.tree.map(_outline, batch)
         if len(compilation.known_steps) >= MOST_STEPS:
             compilation.known_steps.clear()
         steps.kept = (self.graph, layers, weights)  # what the key names must not be collected
@@ -381,6 +379,7 @@ class Compiled(Host):
         self._target_names = None
         compilation, names = self._checked_compilation("fit"), self._names_of_targets()
         compilation.bind(names, compilation.flatten_targets(batch[1], names), flat)
+        compilation.example = outline(batch)
 
     def _names_of_targets(self) -> list[str]:
         """Names by which dicts of targets, losses and metrics know the outputs."""
@@ -388,11 +387,6 @@ class Compiled(Host):
             named = isinstance(self._output_structure, dict)
             self._target_names = tuple(self._output_structure if named else self.output_names)
         return list(self._target_names)
-
-
-def _outline(leaf: Any) -> jax.ShapeDtypeStruct:
-    """Shape and dtype of an array."""
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
 
 
 def without_state(optimizer: Any) -> Any:

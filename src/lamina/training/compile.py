@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import jax
 import jax.numpy as jnp
 
 from lamina import losses, metrics, optimizers
@@ -348,6 +349,11 @@ class Compilation:
     def loss_weight_variables(self) -> list[Variable]:
         """Loss weights that are variables, which a step must read anew each time."""
         return [weight for weight in self._weights if isinstance(weight, Variable)]
+
+
+def outline(batch: Any) -> Any:
+    """Shapes and dtypes in the place of the arrays of a batch."""
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), batch)
 
 
 def _positive(steps: Any) -> int:
