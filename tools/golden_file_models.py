@@ -386,6 +386,14 @@ def long_names(r):
     return Case(r.sequential((2,), *layers), [floats(BATCH, 2)], formats=["h5.gz"])
 
 
+def legacy_adam(r):
+    """The Adam of ``tf.keras`` before 2.11: its state stands elsewhere in the file."""
+    model = r.sequential((2,), r.layers.Dense(3, activation="tanh"), r.layers.Dense(1))
+    optimizer = r.keras.optimizers.legacy.Adam(0.01, decay=0.1)
+    compiled = {"optimizer": optimizer, "loss": "mse"}
+    return Case(model, [floats(BATCH, 2)], [floats(BATCH, 1)], compiled)
+
+
 def optimizer_case(name, rate=0.01, **arguments):
     """A builder of a small model that is trained by one optimizer."""
 
@@ -433,4 +441,5 @@ MODELS.update(
         for name in ("Adagrad", "Adadelta", "Adamax", "Nadam")
     }
 )
+MODELS["legacy_adam"] = legacy_adam
 MODELS["optimizer_amsgrad"] = optimizer_case("Adam", amsgrad=True)

@@ -30,7 +30,7 @@ import golden_file_models as table
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "golden", "files")
 STEPS = 2
 
-TF = ["mlp", "text", "two_by_two", "nested", "lambda_named", "lambda_python", "legacy_adam"]
+TF = ["mlp", "two_by_two", "nested", "lambda_python", "legacy_adam"]
 
 RELEASES = {
     # folder: module, major version, format of a whole model, models (None: all)
@@ -39,8 +39,7 @@ RELEASES = {
     "keras2.2.4": ("keras", 2, "h5", None),
     "keras3.15": ("keras", 3, "keras", None),
     "tf2.15": ("tensorflow.keras", 2, "h5", TF),
-    "keras3.0": ("keras", 3, "keras", ["mlp", "nested"]),
-    "tf_keras2.21": ("tf_keras", 2, "h5", ["plain"]),
+    "keras3.0": ("keras", 3, "keras", ["mlp"]),
 }
 
 MORE = {
@@ -50,7 +49,7 @@ MORE = {
     },
     "keras2.2.4": {
         "json": ["mlp", "text", "cnn_last", "two_by_two", "nested", "merges", "lambda_python"],
-        "weights.h5": ["mlp", "cnn_last", "nested"],
+        "weights.h5": ["mlp", "nested"],
     },
     "keras3.15": {
         "json": ["mlp", "text", "cnn_last", "two_by_two", "nested", "lambda_python"],
@@ -59,7 +58,7 @@ MORE = {
         "legacy.weights.h5": ["mlp"],
     },
     "tf2.15": {
-        "keras": ["mlp", "nested", "lambda_python"],
+        "keras": ["mlp", "lambda_python"],
         "json": ["two_by_two"],
         "weights.h5": ["mlp"],
     },
@@ -68,12 +67,16 @@ MORE = {
 
 WITHOUT = {
     "keras1.2.2": ["conv3d", "optimizer_adagrad", "temporal"],
-    "keras2.2.4": ["conv3d", "optimizer_adadelta", "optimizer_adamax"],
+    "keras2.2.4": ["conv3d", "legacy_adam", "optimizer_adadelta", "optimizer_adamax"],
     "keras3.15": [
+        "cnn_first",
+        "conv1d",
         "conv3d",
         "dropout",
         "frozen",
         "lambda_library",
+        "legacy_adam",
+        "nested_sequential",
         "optimizer_adadelta",
         "optimizer_adagrad",
         "optimizer_adamax",
@@ -92,7 +95,9 @@ class Release:
             importlib.import_module("theano.ifelse")  # Keras 1 forgets to
         self.keras = importlib.import_module(module)
         self.layers, self.models = self.keras.layers, self.keras.models
-        self.version = self.keras.__version__
+        if (major == 1 or folder == "keras2.2.4") and not folder.endswith("theano"):
+            update_last(self.keras.backend)
+        self.version = getattr(self.keras, "__version__", None) or release_version(module)
         self.lr = major == 1 or folder == "keras2.2.4"
         self.Scale = scale_class(self.layers.Layer, "one" if major == 1 else "ones")
         ops = self.keras.ops if major == 3 else self.keras.backend
@@ -140,6 +145,34 @@ class Release:
         return {"sample_weight_mode": "temporal"} if self.lr else {}
 
 
+def update_last(backend):
+    """Let a step compute all new values before it stores the first.
+
+    TensorFlow 1 promises no order: a step of Keras 1 and 2.2.4 may count its iteration before or
+    after Adam reads the count, and change a kernel that another gradient still reads.
+    """
+    import tensorflow as tf
+
+    plain = backend.function
+
+    def function(inputs, outputs, updates=(), **options):
+        pairs = [update for update in updates or () if isinstance(update, tuple)]
+        others = [update for update in updates or () if not isinstance(update, tuple)]
+        values = [tf.identity(value) for _, value in pairs]
+        with tf.control_dependencies(list(outputs) + values):
+            assigned = [tf.assign(pair[0], value) for pair, value in zip(pairs, values)]  # noqa: B905
+        return plain(inputs, outputs, updates=others + assigned, **options)
+
+    backend.function = function
+    backend.update = lambda variable, value: (variable, value)
+    backend.update_add = lambda variable, step: (variable, variable + step)
+
+
+def release_version(module):
+    """The version of ``tf.keras``, which does not say it under that name."""
+    return importlib.import_module(module.split(".")[0]).__version__
+
+
 def scale_class(Layer, ones):
     class Scale(Layer):
         """Multiply each feature by a weight and by a factor."""
@@ -181,10 +214,10 @@ def fill(model, name):
 
 
 def weights(model):
-    """The variables in the order of ``get_weights``; Keras 1 has another for its own list."""
+    """The variables in the order of ``get_weights``; ``weights`` of 1.2.2 and 2.2.4 has another."""
     if hasattr(model, "flattened_layers"):
         return [weight for layer in model.flattened_layers for weight in layer.weights]
-    if hasattr(model, "container_nodes") and not hasattr(model, "_network_nodes"):
+    if hasattr(model, "layers") and not hasattr(model, "dtype_policy"):
         return [weight for layer in model.layers for weight in layer.weights]
     return model.weights
 
@@ -239,7 +272,7 @@ def check_saved(release, case, files, predictions):
     options = {"custom_objects": known, "compile": False}
     if release.major == 1:
         del options["compile"]
-    if release.major == 3:
+    if not release.lr:
         options["safe_mode"] = False
     for form in set(files) & {"h5", "keras"}:
         model = release.models.load_model(os.path.join(FOLDER, files[form]), **options)
@@ -262,6 +295,8 @@ def record(release, name, builder, forms):
     if case.compiled:
         model.compile(**case.compiled)
         step(release, case)
+    if release.folder == "keras2.2.4" and "batch_statistics" in case.facts:
+        case.facts["zero_debias"] = True  # of the moving averages, from a count that no file keeps
     arrays = numbered("input", case.inputs)
     arrays.update(numbered("weight", model.get_weights()))
     files = {}
