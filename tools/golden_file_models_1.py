@@ -211,7 +211,7 @@ def around(r, layer, **facts):
 
 def lambda_named(r):
     """A Lambda of a user's function: the loader is given ``halve``."""
-    layer = r.layers.Lambda(table.halve, output_shape=(6,), name="halved")
+    layer = r.layers.Lambda(table.without_path(table.halve), output_shape=(6,), name="halved")
     return around(r, layer, functions={"halved": "halve"})
 
 

@@ -74,7 +74,6 @@ WITHOUT = {
         "conv3d",
         "dropout",
         "frozen",
-        "lambda_library",
         "legacy_adam",
         "nested_sequential",
         "optimizer_adadelta",
