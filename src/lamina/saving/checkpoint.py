@@ -16,7 +16,7 @@ from lamina.saving import checkpoint_file, checkpoint_state
 from lamina.saving.checkpoint_file import DamagedError
 from lamina.saving.checkpoint_values import Packer, unpack
 from lamina.saving.checkpoint_writer import writer
-from lamina.training.state import has_failed
+from lamina.training.state import has_failed, nothing_noted
 from lamina.typing import Config
 from lamina.warning import warn
 
@@ -100,21 +100,19 @@ def taken(
     document = {
         "model": {"name": model.name, "class_name": type(model).__name__},
         "epochs_trained": model._epochs_trained,
+        "measured": model._steps is not None,
         "seeds": packer.pack(checkpoint_state.seeds(model), "seeds"),
         "example": checkpoint_state.shapes_of(model._compilation.example),
         "callbacks": packer.pack(states),
         "place": packer.pack(dict(place or {}), "place"),
     }
     with readers.lock:
-        found = checkpoint_state.Arrays(model).values
         steps = model._steps
-        noted = None if steps is None else steps._noted["train"]
-        copies = checkpoint_state.copies(
-            {**found, "noted": np.int32(0) if noted is None else noted}
-        )
-    noted = None if noted is None else copies["noted"]
-    del copies["noted"]
-    return Snapshot(document, {**copies, **packer.arrays}, noted)
+        found = checkpoint_state.Arrays(model, measured=steps is not None).values
+        noted = nothing_noted() if steps is None else steps._noted["train"]
+        copies = checkpoint_state.copies({**found, "noted": noted})
+    noted = copies.pop("noted")
+    return Snapshot(document, copies | packer.arrays, noted)
 
 
 def _check(model: Any, method: str) -> None:
@@ -153,7 +151,7 @@ def given(model: Any, callbacks: CallbackList | None, document: Config, arrays: 
         own = {
             name: a for name, a in arrays.items() if not name.startswith(("callbacks/", "place/"))
         }
-        live = checkpoint_state.Arrays(model)
+        live = checkpoint_state.Arrays(model, document["measured"])
         fitting = live.fitting(own)
         if callbacks is not None:
             undo = callbacks.get_state()

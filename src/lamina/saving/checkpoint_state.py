@@ -30,13 +30,15 @@ class Arrays:
 
     Args:
         model: a model that is compiled and built.
+        measured: whether there are sums of metrics: not before the first batch.
 
     Attributes:
         values: the arrays as they are now, by name.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, measured: bool) -> None:
         self.model = model
+        self.measured = measured
         self.optimizer = model._compilation.optimizer
         self._variables: dict[str, Variable] = {}
         self._leaves: dict[str, int] = {}
@@ -58,7 +60,7 @@ class Arrays:
         yield "weights", self.model.weights
         yield "optimizer", rates(self.optimizer)
         yield "loss_weights", compilation.loss_weight_variables
-        if steps is not None:
+        if steps is not None and self.measured:
             yield "metrics", compilation.metric_variables
             yield "variables", steps.further
 

@@ -96,6 +96,9 @@ class BackupAndRestore(Keeper):
         self._found = checkpoint.newest(self._folder)
         if self._found is None:
             return
+        if self._found.document["example"] is None and training.source.samples is not None:
+            # Sparse rows: the model is prepared by a real batch.
+            training.model._prepared_steps(next(training.source.batches(0)))
         place = self._apply(training)
         training.epoch, training.batch = place["epoch"], place["batch"]
         training.evaluations, training.logs = place["evaluations"], place["logs"]
