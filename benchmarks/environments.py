@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -80,6 +81,27 @@ def contenders() -> dict[str, Contender]:
     return {contender.name: contender for contender in made}
 
 
+def chosen(names: Sequence[str]) -> list[Contender]:
+    """The contenders of some names, or all: those whose environment is there or can be made.
+
+    Raises:
+        ValueError: a name is unknown.
+    """
+    everybody = contenders()
+    unknown = [name for name in names if name not in everybody]
+    if unknown:
+        raise ValueError(f"Unknown contenders {unknown}; there are {', '.join(everybody)}.")
+    found = []
+    for name in names or everybody:
+        try:
+            python(everybody[name])
+        except subprocess.CalledProcessError as error:
+            print(f"Without {everybody[name].title}: {error}", file=sys.stderr, flush=True)
+            continue
+        found.append(everybody[name])
+    return found
+
+
 def python(contender: Contender) -> str:
     """The Python of a contender; its environment is made if it is not there.
 
@@ -106,8 +128,8 @@ def python(contender: Contender) -> str:
 def _install(program: Path, package: str) -> None:
     command = [program, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", package]
     if package == TORCH and sys.platform == "linux":
-        # The index of all packages has PyTorch for GPUs only: some five gigabytes.
-        alone = [*command, "--extra-index-url", TORCH_FOR_CPUS]
+        # The index of all packages has PyTorch for GPUs only: several gigabytes.
+        alone = [*command, "--retries", "1", "--index-url", TORCH_FOR_CPUS]
         if subprocess.run(alone, check=False).returncode == 0:
             return
         print("No PyTorch for CPUs; taking the large one.", file=sys.stderr, flush=True)
@@ -191,6 +213,7 @@ def quiet(caches: str) -> dict[str, str]:
     """Variables for a process that begins with nothing kept, and says little."""
     return {
         "XDG_CACHE_HOME": caches,
+        "LAMINA_CACHE": f"{caches}/lamina",
         "KERAS_HOME": caches,
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "PYTHONWARNINGS": "ignore",

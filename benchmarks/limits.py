@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from timing import Row, compare
@@ -38,8 +39,13 @@ def rows(found: dict[str, dict[str, Figures]]) -> list[Row]:
     return made
 
 
-def of_model(name: str, figures: dict[str, Figures]) -> Iterator[Row]:
-    """The comparisons of one model."""
+def of_model(name: str, figures: dict[str, Figures], bounded: bool = True) -> Iterator[Row]:
+    """The comparisons of one model; only the bounded ones have limits."""
+    for row in _of_model(name, figures):
+        yield row if bounded else replace(row, limit=None)
+
+
+def _of_model(name: str, figures: dict[str, Figures]) -> Iterator[Row]:
     if "train" not in figures.get("lamina", {}):
         return
     yield from timed(name, figures, "train", PEERS, "best peer", "ms", TRAIN)

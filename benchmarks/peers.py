@@ -41,17 +41,23 @@ Figures = dict[str, Any]
 
 def measure(options: Options) -> tuple[list[Row], dict[str, Any]]:
     """All models, one after the other."""
-    chosen = environments.contenders()
-    if options.contenders:
-        chosen = {name: chosen[name] for name in options.contenders}
+    chosen = environments.chosen(options.contenders)
+    unknown = [name for name in options.models if name not in WORKLOADS]
+    if unknown:
+        raise ValueError(f"Unknown models {unknown}; there are {', '.join(WORKLOADS)}.")
     found = {}
     for name in options.models or tuple(WORKLOADS):
-        found[name] = of_model(WORKLOADS[name], list(chosen.values()), options)
+        found[name] = of_model(WORKLOADS[name], chosen, options)
         print(report.line(name, found[name]), flush=True)
     return limits.rows(found), found
 
 
-def of_model(work: Workload, chosen: list[Contender], options: Options) -> dict[str, Figures]:
+def of_model(
+    work: Workload,
+    chosen: list[Contender],
+    options: Options,
+    measures: tuple[str, ...] = ("train", "predict", "one", "call"),
+) -> dict[str, Figures]:
     """What each contender took; one that fails has an ``error`` only."""
     found: dict[str, Figures] = {}
     with ExitStack() as stack:
@@ -64,7 +70,7 @@ def of_model(work: Workload, chosen: list[Contender], options: Options) -> dict[
                 continue
             workers[contender.name] = worker
         slow = {name for name in workers if found[name]["epoch"] * work.epochs > SLOW}
-        for measure, figures in in_turns(work, workers, slow, options).items():
+        for measure, figures in in_turns(work, workers, slow, options, measures).items():
             for name, taken in figures.items():
                 found[name][measure] = taken
         if options.check:
@@ -109,7 +115,11 @@ def started(worker: Worker, work: Workload) -> Figures:
 
 
 def in_turns(
-    work: Workload, workers: dict[str, Worker], slow: set[str], options: Options
+    work: Workload,
+    workers: dict[str, Worker],
+    slow: set[str],
+    options: Options,
+    measures: tuple[str, ...],
 ) -> dict[str, dict[str, list[float]]]:
     """Rounds of each measurement; nothing of a contender that failed in one of them."""
     epochs = {name: 1 if name in slow else work.epochs for name in workers}
@@ -131,7 +141,8 @@ def in_turns(
         "call": (turns(workers, 1e-6, "call", seconds=CALLS), 0.05),
     }
     found = {}
-    for measure, (runs, share) in plan.items():
+    for measure in measures:
+        runs, share = plan[measure]
         # Whole fits and predictions were run before.
         warm = 0 if measure in {"train", "predict"} else 1
         taken = rounds(runs, options.rounds, warm, options.seconds * share)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ def markdown(found: Found, rows: list[dict[str, Any]]) -> str:
     """All figures and ratios as tables."""
     names = [name for name in TITLES if any(name in figures for figures in found.values())]
     parts = [table(found, names, measure) for measure in MEASURES]
+    parts.append(section("Ratios and their limits", list(bounded(rows))))
     wrong = [
         f"- {model}, {TITLES[name]}: {figures['differs']}"
         for model, all_figures in found.items()
@@ -68,6 +70,18 @@ def markdown(found: Found, rows: list[dict[str, Any]]) -> str:
     parts.append(section("Limits that were missed", missed or ["None."]))
     parts.append(section("Numbers that differ from lamina's", wrong or ["None."]))
     return "\n".join(parts)
+
+
+def bounded(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Lines of a table of the ratios that have a limit."""
+    yield cells(["", "beside", "ratio", "median", "limit", ""])
+    yield cells(["---", "---", "---:", "---:", "---:", "---"])
+    for row in rows:
+        if row["limit"] is not None:
+            ratios = [f"{row[key]:.3f}" for key in ("ratio", "median_ratio")]
+            other = TITLES.get(row["details"].get("other"), "")
+            note = "missed" if limits.missed([row]) else ""
+            yield cells([row["name"], other, *ratios, f"{row['limit']:g}", note])
 
 
 def section(title: str, lines: list[str]) -> str:
@@ -116,19 +130,19 @@ def chart(found: Found, path: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(8, 1 + 0.5 * len(models)), layout="constrained")
     height = 0.8 / max(len(names), 1)
     for place, name in enumerate(names):
-        pairs = [
-            (least(found[m].get(name, {}), "train"), least(found[m]["lamina"], "train"))
-            for m in models
-        ]
-        ratios = [theirs / ours if theirs and ours else 0 for theirs, ours in pairs]
+        theirs = [least(found[model].get(name, {}), "train") for model in models]
+        ours = [least(found[model]["lamina"], "train") for model in models]
+        # Bars begin at lamina; there is none for a contender that failed.
+        beyond = [(a or b) / b - 1 for a, b in zip(theirs, ours, strict=True) if b]
         heights = [row - 0.4 + (place + 0.5) * height for row in range(len(models))]
-        axes.barh(heights, ratios, height, label=TITLES[name], color=COLOURS[name])
+        axes.barh(heights, beyond, height, left=1, label=TITLES[name], color=COLOURS[name])
     axes.axvline(1, color="black", linewidth=1)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_yticks(range(len(models)), [WORKLOADS[model].about for model in models])
     axes.invert_yaxis()
-    axes.set_xlabel("time of a training step / lamina's (right of the line: slower than lamina)")
+    axes.set_xlabel("time of a training step, lamina = 1")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize="small", frameon=False)
+    figure.legend(loc="outside upper center", ncols=len(names), fontsize="small", frameon=False)
     figure.savefig(path)
     pyplot.close(figure)

@@ -21,9 +21,17 @@ from timing import Options
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-NAMES = ("import_time", "dispatch", "eager_call", "small_mlp", "progress", "peers")
-SUITE = ("peers",)
-"""Those that take the options."""
+SMALL = ("import_time", "dispatch", "eager_call", "small_mlp", "progress")
+SUITE = {
+    "start": ("start", "measure"),
+    "peers": ("peers", "measure"),
+    "depth": ("growth", "depth"),
+    "width": ("growth", "width"),
+    "batch": ("growth", "batch"),
+    "memmap": ("growth", "memmap"),
+}
+"""Module and function of those that take the options."""
+NAMES = (*SMALL, *SUITE)
 
 
 def describe() -> dict[str, Any]:
@@ -46,8 +54,11 @@ def describe() -> dict[str, Any]:
 
 def one(name: str, options: Options) -> None:
     """Measure in this process, and write the result."""
-    module = importlib.import_module(name)
-    rows, figures = module.measure(options) if name in SUITE else (module.measure(), None)
+    if name in SUITE:
+        place, function = SUITE[name]
+        rows, figures = getattr(importlib.import_module(place), function)(options)
+    else:
+        rows, figures = importlib.import_module(name).measure(), None
     RESULTS.mkdir(exist_ok=True)
     found = {"benchmark": name, "setting": describe(), "rows": [row.as_json() for row in rows]}
     if figures is not None:
@@ -65,7 +76,7 @@ def results(name: str) -> list[dict[str, Any]]:
 
 def table(names: list[str]) -> str:
     """The results of benchmarks as lines of text."""
-    form = "{:<42}{:>12}{:>12}{:>9}{:>9}{:>9} {}"
+    form = "{:<40} {:>12} {:>12}{:>9}{:>9}{:>9} {}"
     lines = [form.format("", "lamina", "other", "ratio", "median", "limit", "")]
     for row in (row for name in names for row in results(name)):
         figures = [f"{row[key]:.4g} {row['unit']}" for key in ("ours", "theirs")]

@@ -22,6 +22,9 @@ class Contender:
         # The backend is in the environment variable KERAS_BACKEND.
         self._backend = name.removeprefix("keras-")
         self._keras: Any = importlib.import_module("lamina" if name == "lamina" else "keras")
+        # Parts that are imported at their first use belong to the import, not to the first fit.
+        for part in ("Input", "Model", "layers", "optimizers"):
+            getattr(self._keras, part)
         self._model: Any = None
 
     def versions(self) -> dict[str, str]:
@@ -73,6 +76,11 @@ class Contender:
             verbose=0,
         ).history
         return history["loss"][-1], history["accuracy"][-1]
+
+    def fit_some(self, batches: int) -> None:
+        self._model.fit(
+            self._x, self._y, batch_size=self._batch, steps_per_epoch=batches, verbose=0
+        )
 
     def predict(self, rows: int) -> np.ndarray:
         return self._model.predict(self._x[:rows], batch_size=self._batch, verbose=0)

@@ -74,9 +74,8 @@ class Contender:
 
     def predict(self, rows: int) -> np.ndarray:
         size = self._work.batch
-        batches = [self._host[start : start + size] for start in range(0, rows, size)]
-        if rows < size:
-            batches = [self._host[:rows]]
+        there = self._host[:rows]
+        batches = [there[start : start + size] for start in range(0, rows, size)]
         found = [self._outputs(self._state["weights"], batch) for batch in batches]
         return np.concatenate([np.asarray(one) for one in found])
 

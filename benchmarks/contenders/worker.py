@@ -67,6 +67,12 @@ class Worker:
         seconds = time.perf_counter() - start
         return {"seconds": seconds, "loss": float(logs[0]), "accuracy": float(logs[1])}
 
+    def fit_some(self, batches: int) -> dict[str, Any]:
+        """Train on some batches from anywhere in the data."""
+        start = time.perf_counter()
+        self._contender.fit_some(batches)
+        return {"seconds": time.perf_counter() - start}
+
     def predict(self, batches: int) -> dict[str, Any]:
         """Predict the first rows of the data, in batches."""
         rows = batches * self._work.batch
