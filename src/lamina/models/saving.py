@@ -18,6 +18,28 @@ class Saves:
     'save_weights'
     """
 
+    def save(
+        self,
+        filepath: str | os.PathLike[str],
+        overwrite: bool = True,
+        include_optimizer: bool = True,
+        save_format: str | None = None,
+        **options: Any,
+    ) -> None:
+        """Write the whole model into a file; see `lamina.saving.save_model`.
+
+        Args:
+            filepath: the file; its ending, ``.keras``, ``.h5`` or ``.hdf5``, says the format.
+            overwrite: whether a file that is there may be replaced.
+            include_optimizer: whether the file says how the model was compiled, and holds the
+                state of the optimizer.
+            save_format: ``"keras"`` or ``"h5"``, whatever the ending.
+            options: arguments that old code passes and that say nothing here.
+        """
+        from lamina import saving
+
+        saving.save_model(self, filepath, overwrite, include_optimizer, save_format, **options)
+
     def save_weights(
         self,
         filepath: str | os.PathLike[str],

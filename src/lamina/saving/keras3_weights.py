@@ -48,26 +48,26 @@ def places(owner: Layer) -> dict[str, Layer]:
     ['', 'layers/dense', 'layers/dense_1']
     """
     found: dict[str, Layer] = {}
-    _walk(owner, "", found, set())
+    _walk(owner, "", found, {})
     return found
 
 
-def _walk(layer: Layer, path: str, found: dict[str, Layer], seen: set[int]) -> None:
+def _walk(layer: Layer, path: str, found: dict[str, Layer], seen: dict[int, Any]) -> None:
     if id(layer) in seen:
         return
-    seen.add(id(layer))
+    seen[id(layer)] = layer
     found[path] = layer
     for name, value in _children(layer):
         _enter(value, f"{path}/{name}" if path else name, found, seen)
 
 
-def _enter(value: Any, path: str, found: dict[str, Layer], seen: set[int]) -> None:
+def _enter(value: Any, path: str, found: dict[str, Layer], seen: dict[int, Any]) -> None:
     if isinstance(value, Layer):
         _walk(value, path, found, seen)
     elif isinstance(value, list | tuple | dict):
         if id(value) in seen:
             return
-        seen.add(id(value))
+        seen[id(value)] = value  # kept, so that no other list gets its id
         counts: Counter[str] = Counter()
         for entry in value.values() if isinstance(value, dict) else value:
             if isinstance(entry, Layer | list | tuple | dict):

@@ -176,29 +176,41 @@ def _flattened(layer: Layer) -> list[Layer]:
 
 
 def _part(layer: Layer, entry: StoredLayer, writer: Writer) -> Part:
-    """The weights of one layer, in the first order of which names and shapes fit the file.
+    """The weights of one layer: by their names where these are the same, else by their order.
 
     Files have the weights of nested layers as they were trainable when they were written: those
-    that learn first. What is frozen now may have learned then.
+    that learn first. What is frozen now may have learned then; the first order counts of which
+    names and shapes fit.
     """
     label = f"layer {layer.name!r}"
     if entry.name != layer.name:
         label += f" (stored as {entry.name!r})"
-    parts = []
-    for order in (_learning_now, _learning_all, _one_by_one):
-        slots = order(layer)
-        arrays = _arrays(slots, entry.arrays, writer)
-        part = paired(label, [v for slot in slots for v in slot.variables], arrays)
-        names = [v.name for v, _ in part.pairs]
-        fits = not part.problem and all(v.shape == tuple(a.shape) for v, a in part.pairs)
-        parts.append((fits and names == _last_names(entry.names), fits, part))
-    best = [part for named, _, part in parts if named] or [part for _, fit, part in parts if fit]
-    return (best or [parts[0][2]])[0]
+    own = [_short(variable.path) for variable in weights_in_order(layer)]
+    there = {_short(name): array for name, array in zip(entry.names, entry.arrays, strict=True)}
+    if len(there) == len(entry.arrays) and sorted(own) == sorted(there):
+        return _fitted(label, _learning_now(layer), [there[name] for name in own], writer)
+    parts = [
+        _fitted(label, order(layer), entry.arrays, writer)
+        for order in (_learning_now, _learning_all, _one_by_one)
+    ]
+    fits = [part for part in parts if not part.problem and all(map(_same_shape, part.pairs))]
+    ends = [_short(name).rpartition("/")[2] for name in entry.names]
+    named = [part for part in fits if [variable.name for variable, _ in part.pairs] == ends]
+    return (named or fits or parts)[0]
 
 
-def _last_names(names: Sequence[str]) -> list[str]:
-    """Last parts of the names of weights: ``kernel`` of ``dense_1/kernel:0``."""
-    return [name.rpartition("/")[2].partition(":")[0] for name in names]
+def _fitted(label: str, slots: list[Slot], arrays: Sequence[Dataset], writer: Writer) -> Part:
+    variables = [variable for slot in slots for variable in slot.variables]
+    return paired(label, variables, _arrays(slots, arrays, writer))
+
+
+def _same_shape(pair: tuple[Variable, Stored]) -> bool:
+    return pair[0].shape == tuple(pair[1].shape)
+
+
+def _short(name: str) -> str:
+    """Layer and weight in a name: ``dense/kernel`` of ``model/dense/kernel:0``."""
+    return "/".join(name.partition(":")[0].split("/")[-2:])
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lamina.saving import archive, keras3_weights, legacy_weights, tensors
 from lamina.saving.h5_checks import SIGNATURE, kind_of
 from lamina.saving.h5_file import Group, opened
-from lamina.saving.stored import Found
+from lamina.saving.stored import Found, Part
 
 if TYPE_CHECKING:
     from lamina.core.layer import Layer
@@ -39,7 +39,7 @@ def found(path: str, model: Layer, by_name: bool = False) -> Iterator[Found]:
             yield in_h5(root, model, by_name)
     elif tensors.is_format(start):
         with tensors.found(path, model, by_name) as result:
-            yield result
+            yield _complete(result, model, by_name)
     else:
         raise ValueError(
             f"{path} is empty."
@@ -61,10 +61,22 @@ def in_h5(root: Group, model: Layer, by_name: bool = False) -> Found:
         ValueError: neither layout of Keras.
     """
     if keras3_weights.is_layout(root):
-        return keras3_weights.found(root, model, by_name)
+        return _complete(keras3_weights.found(root, model, by_name), model, by_name)
     if legacy_weights.weights_group(root) is not None:
-        return legacy_weights.found(root, model, by_name)
+        return _complete(legacy_weights.found(root, model, by_name), model, by_name)
     raise ValueError(
         f"{root.place} holds no weights of Keras: it has neither 'layer_names' nor a group "
         f"'layers'. In it are {', '.join(list(root.members)[:6]) or 'no groups'}."
     )
+
+
+def _complete(result: Found, model: Layer, by_name: bool) -> Found:
+    """The same, with a part for each weight that the file says nothing of."""
+    named = {id(variable) for part in result.parts for variable, _ in part.pairs}
+    whole = by_name or any(part.problem for part in result.parts)
+    for variable in () if whole else model.weights:
+        if id(variable) not in named:
+            result.parts.append(
+                Part(f"weight {variable.path!r}", problem="the file has none for it")
+            )
+    return result
