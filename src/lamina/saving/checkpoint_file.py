@@ -1,11 +1,11 @@
-"""The file of a checkpoint: one JSON text and numbered arrays in an HDF5 file, with checksums."""
+"""The file of a checkpoint: a JSON text, and the bytes of all arrays, in an HDF5 file."""
 
 from __future__ import annotations
 
 import json
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,15 @@ import numpy as np
 
 from lamina.saving import limits
 from lamina.saving.atomic import replacing
-from lamina.saving.h5_file import Dataset, opened
+from lamina.saving.h5_file import opened
 from lamina.typing import Config
 
 FORMAT, VERSION = "lamina checkpoint", 1
 PIECE = 1 << 22
 """Bytes that are written at a time, so that the training goes on in between."""
+
+ALIGNMENT = 64
+"""Arrays begin at multiples of this."""
 
 
 class DamagedError(ValueError):
@@ -38,33 +41,48 @@ def write(
     """
     import h5py
 
-    table = []
+    table, raws = [], [_as_bytes(np.asarray(array)) for array in arrays.values()]
+    for (name, array), raw in zip(arrays.items(), raws, strict=True):
+        kind = {"dtype": array.dtype.name, "shape": list(array.shape)}
+        table.append({"name": name, **kind, "sum": zlib.crc32(raw.data)})
+    whole = {"format": FORMAT, "version": VERSION, **document, "arrays": table}
+    text = json.dumps(whole, allow_nan=False).encode()
     with replacing(path) as target, h5py.File(target, "w") as file:
-        group = file.create_group("arrays")
-        for number, (name, array) in enumerate(arrays.items()):
-            raw = _as_bytes(np.asarray(array))
-            _write_pieces(group.create_dataset(str(number), raw.shape, np.uint8), raw)
-            table.append(
-                {
-                    "name": name,
-                    "dtype": array.dtype.name,
-                    "shape": list(array.shape),
-                    "sum": zlib.crc32(raw.data),
-                }
-            )
-        whole = {"format": FORMAT, "version": VERSION, **document, "arrays": table}
-        text = json.dumps(whole, allow_nan=False).encode()
         file["text"] = np.frombuffer(text, np.uint8)
         file.attrs["sum"] = zlib.crc32(text)
+        data = file.create_dataset("data", (sum(map(_room, raws)),), np.uint8)
+        place = 0
+        for piece in _pieces(raws):
+            data[place : place + len(piece)] = piece
+            place += len(piece)
 
 
 def _as_bytes(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
 
-def _write_pieces(dataset: Any, raw: np.ndarray) -> None:
-    for start in range(0, len(raw), PIECE):
-        dataset[start : start + PIECE] = raw[start : start + PIECE]
+def _room(raw: np.ndarray) -> int:
+    """Bytes that an array takes: the next one begins at a multiple of `ALIGNMENT`."""
+    return -(-raw.size // ALIGNMENT) * ALIGNMENT
+
+
+def _pieces(raws: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """All arrays one after another, in pieces of about the same size."""
+    waiting: list[np.ndarray] = []
+    count = 0
+    for raw in raws:
+        for part in [*np.split(raw, range(PIECE, raw.size, PIECE)), _gap(raw)]:
+            waiting.append(part)
+            count += part.size
+            if count >= PIECE:
+                yield np.concatenate(waiting)
+                waiting, count = [], 0
+    if count:
+        yield np.concatenate(waiting)
+
+
+def _gap(raw: np.ndarray) -> np.ndarray:
+    return np.zeros(_room(raw) - raw.size, np.uint8)
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Config, dict[str, np.ndarray]]:
@@ -84,11 +102,10 @@ def read(path: str | os.PathLike[str]) -> tuple[Config, dict[str, np.ndarray]]:
                 raise DamagedError(f"{path}: its text is not as it was written.")
             document = limits.parse(text, os.fspath(path))
             _check_kind(path, document)
-            size = os.path.getsize(path)
-            arrays = {
-                entry["name"]: _array(path, entry, root.dataset(f"arrays/{number}"), size)
-                for number, entry in enumerate(document.pop("arrays"))
-            }
+            data = root.dataset("data")
+            if data.dtype != np.uint8 or data.size > os.path.getsize(path):
+                raise DamagedError(f"{path}: its array of data is not one that was written.")
+            arrays = _arrays(path, document.pop("arrays"), data.read())
     except (FileNotFoundError, DamagedError):
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -106,17 +123,22 @@ def _check_kind(path: Any, document: Any) -> None:
         )
 
 
-def _array(path: Any, entry: Mapping[str, Any], stored: Dataset, most: int) -> np.ndarray:
-    """One array of at most so many bytes, once they are those that were written."""
-    name, shape = entry["name"], tuple(int(size) for size in entry["shape"])
-    dtype = np.dtype(_dtype(entry["dtype"]))
-    count = int(np.prod(shape, dtype=object)) * dtype.itemsize
-    if stored.dtype != np.uint8 or stored.shape != (count,) or not 0 <= count <= most:
-        raise DamagedError(f"{path}: the array {name!r} has another size than its shape says.")
-    raw = stored.read((count,))
-    if zlib.crc32(raw.data) != entry["sum"]:
-        raise DamagedError(f"{path}: the array {name!r} is not as it was written.")
-    return raw.view(dtype).reshape(shape)
+def _arrays(path: Any, table: Any, data: np.ndarray) -> dict[str, np.ndarray]:
+    """The arrays, each once its bytes are those that were written."""
+    found: dict[str, np.ndarray] = {}
+    place = 0
+    for entry in table:
+        name, shape = entry["name"], tuple(int(size) for size in entry["shape"])
+        dtype = np.dtype(_dtype(entry["dtype"]))
+        count = int(np.prod(shape, dtype=object)) * dtype.itemsize
+        raw = data[place : place + max(count, 0)]
+        if raw.size != count or min(shape, default=0) < 0:
+            raise DamagedError(f"{path}: the array {name!r} is larger than the file.")
+        if zlib.crc32(raw.data) != entry["sum"]:
+            raise DamagedError(f"{path}: the array {name!r} is not as it was written.")
+        found[name] = raw.view(dtype).reshape(shape)
+        place += _room(raw)
+    return found
 
 
 def _dtype(name: str) -> Any:
