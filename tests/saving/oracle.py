@@ -22,6 +22,7 @@ import json
 import os
 import subprocess
 import tempfile
+import threading
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +32,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 WORKER = Path(__file__).with_name("oracle_worker.py")
+
+SECONDS = 120
+"""How long an oracle may take for one script."""
 
 Which = Literal["keras3", "tf_keras"]
 """Keras 3.15 on JAX, or ``tf_keras`` 2.21: what ``tf.keras`` was."""
@@ -136,10 +140,16 @@ class _Worker:
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
+        late = threading.Timer(SECONDS, self.process.kill)  # some configs send tf_keras in circles
+        late.start()
         line = self.process.stdout.readline()
+        late.cancel()
         if not line:
+            _worker.cache_clear()
             self.errors.seek(0)
-            raise AssertionError(f"The oracle ended:\n{self.errors.read()[-3000:]}")
+            raise AssertionError(
+                f"The oracle ended, or took over {SECONDS} s:\n{self.errors.read()[-3000:]}"
+            )
         return json.loads(line)
 
     def stop(self) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.saving import oracle
 from tests.saving.oracle import run_oracle
 
 FILES = Path(__file__).parents[1] / "golden" / "files"
@@ -58,3 +59,12 @@ def test_a_script_of_ones_own_and_its_error():
     assert found == {"twice": 6, "name": "keras"}
     with pytest.raises(AssertionError, match=r"keras3 could not:[^$]*no such thing"):
         run_oracle("keras3", "raise ValueError('no such thing')")
+
+
+def test_an_oracle_that_runs_in_circles_is_ended(monkeypatch):
+    run_oracle("keras3", "pass")
+    monkeypatch.setattr(oracle, "SECONDS", 0.5)
+    with pytest.raises(AssertionError, match=r"took over 0\.5 s"):
+        run_oracle("keras3", "while True: pass")
+    monkeypatch.undo()
+    assert run_oracle("keras3", "result['again'] = 1") == {"again": 1}
