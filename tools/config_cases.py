@@ -223,6 +223,8 @@ def _resized(release):
             dict(more, size=one) for one in sizes for more in formats
         ]
     words = ["nearest", "bilinear"]
+    if release == "keras3":
+        words += ["bicubic", "lanczos3", "lanczos5", "BILINEAR"]
     table["UpSampling2D"] += [{"interpolation": word} for word in words]
     if release == "keras3":
         table["ZeroPadding1D"].append(dict(padding=2, **FIRST))

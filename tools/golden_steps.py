@@ -49,14 +49,16 @@ def made_layer(keras, kind, arguments):
     return getattr(keras.layers, kind)(**arguments)
 
 
-def fill(layer, rng):
-    layer.set_weights([table.made_weight(short_name(w), w.shape, rng) for w in layer.weights])
+def fill(layer, rng, dtype):
+    named = [(short_name(weight), weight.shape) for weight in layer.weights]
+    layer.set_weights([table.made_weight(name, shape, rng, dtype) for name, shape in named])
 
 
 class Keras2:
-    def __init__(self):
+    def __init__(self, dtype="float32"):
         import keras
 
+        self.dtype = dtype
         self.keras, self.K = keras, keras.backend
 
     def step(self, kind, arguments, inputs, rng):
@@ -66,14 +68,15 @@ class Keras2:
         output = layer(one(tensors))
         weights = [K.get_value(w) for w in layer.weights]
         weights = [
-            table.made_weight(short_name(w), v.shape, rng) for w, v in zip(layer.weights, weights)
+            table.made_weight(short_name(w), v.shape, rng, self.dtype)
+            for w, v in zip(layer.weights, weights)
         ]
         layer.set_weights(weights)
         phase = 1 if table.trains(kind) else 0
         flags = [] if isinstance(K.learning_phase(), int) else [phase]
         run = K.function(tensors + ([K.learning_phase()] if flags else []), [output])
         shown = run(inputs + ([0] if flags else []))[0]
-        target = rng.normal(size=shown.shape).astype("float32")
+        target = rng.normal(size=shown.shape).astype(self.dtype)
         loss = K.mean(K.square(output - K.constant(target)))
         for penalty in layer.losses:
             loss = loss + penalty
@@ -93,9 +96,10 @@ class Keras2:
 
 
 class Keras3:
-    def __init__(self):
+    def __init__(self, dtype="float32"):
         import keras
 
+        self.dtype = dtype
         self.keras = keras
 
     def step(self, kind, arguments, inputs, rng):
@@ -104,9 +108,9 @@ class Keras3:
         keras = self.keras
         layer = made_layer(keras, kind, arguments)
         layer(one(inputs))
-        fill(layer, rng)
+        fill(layer, rng, self.dtype)
         shown = np.asarray(layer(one(inputs)))
-        target = rng.normal(size=shown.shape).astype("float32")
+        target = rng.normal(size=shown.shape).astype(self.dtype)
         tensors = [keras.Input(batch_shape=v.shape, dtype=str(v.dtype)) for v in inputs]
         # Penalties of activities are those of models: layers leave them out of stateless calls.
         model = keras.Model(tensors, layer(one(tensors)))

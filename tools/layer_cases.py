@@ -564,6 +564,11 @@ def keras3():
         (dict(size=size, interpolation="bilinear", **f), [(2, 3, 4, 2)])
         for size, f in itertools.product((1, 2, 3, [1, 2], [3, 1], [2, 3]), (LAST, FIRST))
     ]
+    table["UpSampling2D"] += [
+        (dict(size=size, interpolation=word, **f), [(2, 3, 4, 5)])
+        for word in ("bicubic", "lanczos3", "lanczos5")
+        for size, f in ((2, LAST), ([1, 3], FIRST), ([3, 2], LAST))
+    ]
     table["ZeroPadding1D"] = [
         (dict(padding=p, **FIRST), [(2, 3, 4)]) for p in (0, 1, [1, 2], [0, 3])
     ]
@@ -597,6 +602,37 @@ def keras3():
     return table
 
 
+# Not in Keras 3, or with other functions there.
+ONLY_2 = ("Lambda", "ThresholdedReLU")
+
+
+def dtypes(release):
+    """``{layer: [(dtype, arguments, inputs), ...]}``: for each dtype another case of the layer.
+
+    A dtype of Keras 2.2.4 is its ``floatx``, one of Keras 3 the layer's own.
+    """
+    table = keras2()
+    # TensorFlow 1 pools no volumes of float64.
+    left_out = ONLY_2 if release == "keras3" else ("MaxPooling3D",)
+    table = {kind: listed for kind, listed in table.items() if kind not in left_out}
+    if release == "keras3":
+        more = keras3()
+        for rank in (1, 2, 3):  # Keras 3 has no default
+            kind = f"AveragePooling{rank}D"
+            table[kind] = [(dict({"pool_size": 2}, **a), shapes) for a, shapes in table[kind]]
+        for kind in ("BatchNormalization", "ActivityRegularization", "Identity"):
+            table[kind] = more[kind]
+    variants = ("float64", "float64")
+    if release == "keras3":
+        variants = ("mixed_bfloat16", "mixed_float16", "float64")
+    found = {}
+    for kind, listed in table.items():
+        if not kind.endswith("/exact"):
+            places = [len(listed) * part // len(variants) for part in range(len(variants))]
+            found[kind] = [(v, *listed[place]) for v, place in zip(variants, places)]
+    return found
+
+
 IDLE = ("Dropout", "Noise")
 
 
@@ -610,23 +646,23 @@ def generator(kind, place):
     return np.random.RandomState(zlib.crc32(f"{kind} {place}".encode()))
 
 
-def made_input(spec, rng):
+def made_input(spec, rng, dtype="float32"):
     """An input of a case: noise of a shape, or what a dict says."""
     if not isinstance(spec, dict):
-        return rng.normal(size=spec).astype("float32")
+        return rng.normal(size=spec).astype(dtype)
     shape = tuple(spec["shape"])
     if spec["kind"] == "indices":
         return rng.randint(0, ROWS, size=shape).astype(spec["dtype"])
     if spec["kind"] == "grid":
-        return (rng.randint(-8, 9, size=shape) * spec["step"]).astype("float32")
-    values = rng.normal(size=shape).astype("float32")
+        return (rng.randint(-8, 9, size=shape) * spec["step"]).astype(dtype)
+    values = rng.normal(size=shape).astype(dtype)
     values[:, 1::2] = spec["value"]
     values[0, 0, ..., 0] = spec["value"]
     return values
 
 
-def made_weight(name, shape, rng):
+def made_weight(name, shape, rng, dtype="float32"):
     """Noise for a weight; variances and standard deviations are positive."""
-    values = rng.normal(size=shape).astype("float32")
+    values = rng.normal(size=shape).astype(dtype)
     positive = "variance" in name or "stddev" in name
-    return np.abs(values) + np.float32(0.1) if positive else values
+    return np.abs(values) + values.dtype.type(0.1) if positive else values

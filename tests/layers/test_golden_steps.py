@@ -49,18 +49,20 @@ def one(values):
 class Case:
     """A layer with the recorded weights, its inputs, and a step as a pure function."""
 
-    def __init__(self, kind, place, arguments, specs, fact):
-        rng = TABLE["generator"](kind, place)
-        self.inputs = [TABLE["made_input"](spec, rng) for spec in specs]
-        self.floats = [n for n, v in enumerate(self.inputs) if v.dtype == "float32"]
+    def __init__(self, kind, place, arguments, specs, fact, dtype=None):
+        rng = TABLE["generator"](f"{kind} {dtype}" if dtype else kind, place)
+        numbers = "float64" if dtype == "float64" else "float32"
+        self.inputs = [TABLE["made_input"](spec, rng, numbers) for spec in specs]
+        self.floats = [n for n, v in enumerate(self.inputs) if v.dtype == numbers]
         if kind == "Embedding":
             self.floats = []
         self.layer = made(kind, arguments)
         shapes = jax.eval_shape(self.layer, one(self.inputs))
         assert [weight.name for weight in self.layer.weights] == fact["weights"]
-        values = [TABLE["made_weight"](w.name, w.shape, rng) for w in self.layer.weights]
+        named = [(weight.name, weight.shape) for weight in self.layer.weights]
+        values = [TABLE["made_weight"](name, shape, rng, numbers) for name, shape in named]
         self.layer.set_weights(values)
-        self.target = rng.normal(size=shapes.shape).astype("float32")
+        self.target = rng.normal(size=shapes.shape).astype(numbers)
         self.training = TABLE["trains"](kind)
         self.optimizer = optimizers.SGD(0.1)
         self.state = self.optimizer.init(self.layer.trainable_weights)
@@ -95,11 +97,11 @@ class Case:
 
     def objective(self, inputs, target):
         output, _ = self.layer._computed((inputs,), {}, None)
-        total = jnp.mean(jnp.square(output - target))
+        total = jnp.mean(jnp.square(output.astype(target.dtype) - target))
         record = pure.context.current()
         assert record is not None
         for penalty in [p for _, p in record.losses] + regularization(self.layer.trainable_weights):
-            total = total + penalty
+            total = total + penalty.astype(total.dtype)
         return total
 
 

@@ -89,6 +89,51 @@ def test_bilinear_takes_the_centres_of_cells(data_format):
     np.testing.assert_allclose(output[:, 0], [0.0, 0.5, 1.5, 2.0], atol=1e-6)
 
 
+def keys(t):
+    """Keys' cubic with a = -0.5."""
+    t = abs(t)
+    if t <= 1:
+        return 1.5 * t**3 - 2.5 * t**2 + 1
+    return -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2 if t < 2 else 0.0
+
+
+def lanczos(radius):
+    return lambda t: np.sinc(t) * np.sinc(t / radius) if abs(t) < radius else 0.0
+
+
+KERNELS = {"bicubic": keys, "lanczos3": lanczos(3), "lanczos5": lanczos(5)}
+
+
+def interpolation(kernel, size, factor):
+    """Each output as weights of the inputs; what lies beyond the ends does not count."""
+    weights = np.zeros((size * factor, size))
+    for place in range(size * factor):
+        centre = (place + 0.5) / factor - 0.5
+        row = [kernel(centre - other) for other in range(size)]
+        weights[place] = np.array(row) / sum(row)
+    return weights
+
+
+@pytest.mark.parametrize("word", list(KERNELS))
+def test_smooth_interpolation_weighs_the_neighbours(word):
+    x = np.random.default_rng(0).normal(size=(2, 7, 4, 3)).astype("f")
+    rows, columns = interpolation(KERNELS[word], 7, 2), interpolation(KERNELS[word], 4, 3)
+    expected = np.einsum("yh,xw,bhwc->byxc", rows, columns, x)
+    layer = UpSampling2D((2, 3), interpolation=word)
+    np.testing.assert_allclose(layer(x), expected, atol=1e-5)
+    first = UpSampling2D((2, 3), "channels_first", word)
+    np.testing.assert_allclose(
+        first(x.transpose(0, 3, 1, 2)), expected.transpose(0, 3, 1, 2), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("word", list(KERNELS))
+def test_smooth_interpolation_of_integers_is_of_floats(word):
+    layer = UpSampling2D(2, interpolation=word)
+    assert layer(Input((3, 4, 1), dtype="int32")).dtype == "float32"
+    assert layer(np.ones((1, 3, 4, 1), "int32")).dtype == np.float32
+
+
 def test_names_of_keras_1():
     assert UpSampling1D(length=3).size == 3
     assert ZeroPadding2D((1, 1), dim_ordering="th").data_format == "channels_first"

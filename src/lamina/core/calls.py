@@ -42,6 +42,7 @@ def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     program = layer._compiled_calls.get(key)
     origin = None if mask is None else masks.origin(shapes.listed(args[0]))
     if program is None:
+        _check_numbers(layer, dynamic)
         if origin is not None and not layer.supports_masking:
             # Outside of the trace, where it is known who made the mask.
             layer.compute_mask(args[0], mask)
@@ -61,6 +62,16 @@ def _no_input(layer: Layer, value: Any) -> TypeError:
         f"{layer}: the input of a call is an array, or a list, tuple or dict of arrays; got "
         f"{type(value).__name__} {value!r}."
     )
+
+
+def _check_numbers(layer: Layer, arrays: Sequence[Any]) -> None:
+    """Raise a ``TypeError`` for arrays of strings, objects or dates."""
+    for array in arrays:
+        if np.dtype(array.dtype).kind in "OSUMm" and not isinstance(array, jax.Array):
+            raise TypeError(
+                f"{layer}: an input must hold numbers, got an array of dtype {array.dtype}. Turn "
+                "words into indices, and lists of unequal lengths into padded arrays, first."
+            )
 
 
 def _keep(layer: Layer, key: Any, program: Program) -> None:

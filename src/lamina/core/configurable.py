@@ -25,11 +25,12 @@ class Configurable(type):
             args, kwargs = dialects.translate(cls, args, kwargs)
             try:
                 made = super().__call__(*args, **kwargs)
-            except TypeError:
-                misnamed = dialects.misnamed(cls, args, kwargs)
-                if misnamed is None:
+            except (TypeError, ValueError) as error:
+                misnamed = isinstance(error, TypeError) and dialects.misnamed(cls, args, kwargs)
+                better = misnamed or unresolved(cls, args, kwargs, error)
+                if not better:
                     raise
-                raise misnamed from None
+                raise better from None
             own = dialects.parameters(cls)
             further = [name for name in kwargs if name not in own and name not in OPTIONS]
             if further:  # what a subclass hands on to the constructor of its base
@@ -45,6 +46,25 @@ class Configurable(type):
         """The signature of the constructor, for ``help`` and editors."""
         signature = inspect.signature(cls.__init__)
         return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+
+KINDS = ("activation", "initializer", "regularizer", "constraint")
+"""What arguments whose names end so are taken by: a name, a config, an object, a function."""
+
+
+def unresolved(cls: type, args: Any, kwargs: Any, error: Exception) -> Exception | None:
+    """The error of an argument that stands for nothing, with the layer and the argument."""
+    given = dict(zip(dialects.parameters(cls), args, strict=False)) | kwargs
+    for argument, value in given.items():
+        kind = argument.rpartition("_")[2]
+        if kind in KINDS and value is not None:
+            try:
+                registry.resolve(kind, value)
+            except (TypeError, ValueError) as found:
+                if str(found) == str(error):
+                    name = f" {given['name']!r}" if given.get("name") else ""
+                    return type(error)(f"{cls.__name__}{name}: {argument}: {error}")
+    return None
 
 
 def arguments_of(thing: Any) -> Config:

@@ -95,8 +95,11 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
         vars(self).update(calls.uncalled())
         self._trainable_weights: list[Variable] = []
         self._non_trainable_weights: list[Variable] = []
+        for word, value in (("trainable", trainable), ("autocast", autocast)):
+            if value not in (True, False):
+                raise ValueError(f"{self}: {word} must be True or False, got {value!r}.")
         self._trainable = bool(trainable)
-        self.dtype_policy = policy.get(dtype if dtype is not None else options.get("input_dtype"))
+        self.dtype_policy = self._policy(options.get("input_dtype") if dtype is None else dtype)
         self._input_dtype: str | None = options.get("input_dtype")
         self.autocast = autocast
         self.activity_regularizer = regularizers.get(activity_regularizer)
@@ -105,8 +108,15 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
         self._building = False
         self._call_losses: list[Any] = []
         self._loss_functions: list[Callable[[], Any]] = []
-        self._initial_weights = options.get("weights")
+        self._initial_weights = spec.stated_weights(self, options.get("weights"))
         self.batch_input_shape = spec.stated_input_shape(self, options)
+
+    def _policy(self, dtype: Any) -> policy.DTypePolicy:
+        """The policy of a dtype; an error names the layer."""
+        try:
+            return policy.get(dtype)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{self}: {error}") from None
 
     @property
     def dtype(self) -> str:

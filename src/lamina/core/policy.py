@@ -29,10 +29,7 @@ class DTypePolicy:
             try:
                 self.compute_dtype = self.variable_dtype = jnp.dtype(name).name
             except TypeError:
-                raise ValueError(
-                    f"dtype must be a dtype such as 'float32', or one of {', '.join(MIXED)}, "
-                    f"got {name!r}."
-                ) from None
+                raise ValueError(_expected(name)) from None
         self.name = name if name in MIXED else self.compute_dtype
 
     def get_config(self) -> dict[str, Any]:
@@ -68,7 +65,18 @@ def get(policy: Any) -> DTypePolicy:
     if isinstance(policy, DTypePolicy):
         return policy
     if isinstance(policy, dict):
-        return DTypePolicy(policy.get("config", policy)["name"])
+        found = policy.get("config", policy)
+        if not isinstance(found, dict) or not isinstance(found.get("name"), str):
+            raise ValueError(_expected(policy))
+        return DTypePolicy(found["name"])
     if isinstance(policy, str):
         return DTypePolicy(policy)
-    return DTypePolicy(jnp.dtype(policy).name)
+    try:
+        return DTypePolicy(jnp.dtype(policy).name)
+    except TypeError:
+        raise TypeError(_expected(policy)) from None
+
+
+def _expected(given: Any) -> str:
+    words = ", ".join(MIXED)
+    return f"dtype must be a dtype such as 'float32', or one of {words}, got {given!r}."

@@ -117,11 +117,29 @@ def stated_input_shape(layer: Any, options: dict[str, Any]) -> Shape | None:
         size, length = options.get("input_dim"), options.get("input_length")
         if size is None:
             return None
+        for argument in ("input_dim", "input_length"):
+            _check_size(layer, argument, options.get(argument))
         sequence = length is not None or layer.takes_sequences
         shape = (length, size) if sequence else (size,)
     if isinstance(shape, int):
         shape = (shape,)
+    _check_size(layer, "batch_size", options.get("batch_size"))
     return (options.get("batch_size"), *_sizes(layer, "input_shape", shape))
+
+
+def stated_weights(layer: Any, weights: Any) -> Any:
+    """The initial values of weights, a list of arrays."""
+    if weights is not None and not isinstance(weights, list | tuple):
+        raise TypeError(
+            f"{layer}: weights must be a list of arrays, one for each weight, got "
+            f"{type(weights).__name__}."
+        )
+    return weights
+
+
+def _check_size(layer: Any, argument: str, size: Any) -> None:
+    if not shapes.is_shape((size,)) or (size is not None and size < 0):
+        raise ValueError(f"{layer}: {argument} must be an int of 0 or more or None, got {size!r}.")
 
 
 def _sizes(layer: Any, argument: str, shape: Any) -> Shape:

@@ -71,7 +71,8 @@ class PReLU(Elementwise):
         self.alpha_initializer = initializers.get(alpha_initializer)
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
         self.alpha_constraint = constraints.get(alpha_constraint)
-        axes: Any = (shared_axes,) if checks.is_int(shared_axes) else shared_axes
+        axes: Any = shared_axes if isinstance(shared_axes, list | tuple) else (shared_axes,)
+        axes = None if shared_axes is None else axes
         if axes is not None and not all(checks.is_int(axis) and axis > 0 for axis in axes):
             raise ValueError(
                 f"{self}: shared_axes must be axes of the input from 1 on, got {shared_axes!r}."

@@ -18,6 +18,13 @@ def is_int(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
+def flag(value: Any, argument: str, layer: Any) -> bool:
+    """True or False, or 1 or 0 for them, or a ``ValueError``: a word such as "no" is true."""
+    if isinstance(value, bool | np.bool_) or (is_int(value) and value in (0, 1)):
+        return bool(value)
+    raise ValueError(f"{layer}: {argument} must be True or False, got {value!r}.")
+
+
 def as_given(value: Any) -> Any:
     """An int, or a list or tuple of ints, as configs hold it: a list stays one, as in Keras."""
     if is_int(value):

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from lamina import constraints, initializers, registry, regularizers
 from lamina.core import shapes
 from lamina.core.layer import Layer
-from lamina.layers.checks import is_int, positive
+from lamina.layers.checks import flag, is_int, positive
 from lamina.layers.elementwise import is_float
 from lamina.ops.embedding import first_bad_row, take_rows
 from lamina.typing import Shape
@@ -69,7 +69,7 @@ class Embedding(Layer):
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
         self.embeddings_constraint = constraints.get(embeddings_constraint)
-        self.mask_zero = bool(mask_zero)
+        self.mask_zero = flag(mask_zero, "mask_zero", self)
         self.input_length = self._lengths(input_length)
         # Floats of 16 bits hold no large indices.
         self.autocast = False
@@ -108,7 +108,7 @@ class Embedding(Layer):
         if len(stated) != len(input_shape) - 1 or differ:
             raise ValueError(
                 f"{self}: input_length is {self.input_length}, but the input has shape "
-                f"{input_shape}."
+                f"{input_shape}. Pad or cut the sequences to that length, or leave it out."
             )
         filled: Any = (size if own is None else own for own, size in pairs)
         return (input_shape[0], *filled, self.output_dim)

@@ -64,6 +64,10 @@ class Lambda(Layer):
                 f"{self}: output_shape must be a tuple without the batch axis, a function of the "
                 f"input shape or None, got {output_shape!r}."
             )
+        if isinstance(mask, str | int | float):
+            raise TypeError(
+                f"{self}: mask must be an array, a function (inputs, mask) or None, got {mask!r}."
+            )
         self.function = function
         self._promised = output_shape
         self.mask = mask

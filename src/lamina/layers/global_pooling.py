@@ -36,7 +36,7 @@ class GlobalPooling(Spatial, Rearranging):
     ) -> None:
         super().__init__(**options)
         self.data_format: DataFormat = checks.data_format(data_format, self)
-        self.keepdims = bool(keepdims)
+        self.keepdims = checks.flag(keepdims, "keepdims", self)
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

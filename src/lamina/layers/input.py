@@ -16,6 +16,7 @@ from lamina.core.layer import Layer
 from lamina.core.shapes import is_shape
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.variable import Variable
+from lamina.layers import checks
 from lamina.typing import Shape
 
 
@@ -65,8 +66,8 @@ class InputLayer(Layer):
         whole = batch_input_shape if batch_input_shape is not None else batch_shape
         sample = input_shape if input_shape is not None else shape
         self.batch_input_shape = self._stated(sample, batch_size, whole, input_tensor)
-        self.input_dtype = _dtype_name(dtype or input_dtype, input_tensor)
-        self.sparse = bool(sparse)
+        self.input_dtype = _dtype_name(self, dtype or input_dtype, input_tensor)
+        self.sparse = checks.flag(sparse, "sparse", self)
         self.built = True
         tensor = SymbolicTensor(self.batch_input_shape, self.input_dtype, self.name, self.sparse)
         computed = isinstance(input_tensor, SymbolicTensor)
@@ -91,6 +92,8 @@ class InputLayer(Layer):
                 f"{self}: {argument} must be a tuple of sizes or None, such as (28, 28, 1), "
                 f"got {stated!r}."
             )
+        if batch_size is not None and whole is None:
+            batch_size = checks.positive(batch_size, "batch_size", self)
         sizes = tuple(None if size is None else int(size) for size in stated)
         return sizes if whole is not None else (batch_size, *sizes)
 
@@ -182,9 +185,14 @@ def _wrapped(tensor: Any) -> Any:
     return tensor if isinstance(tensor, Variable | jax.Array) else jnp.asarray(tensor)
 
 
-def _dtype_name(dtype: Any, tensor: Any) -> str:
+def _dtype_name(layer: Any, dtype: Any, tensor: Any) -> str:
     if dtype is not None:
-        return jnp.dtype(dtype).name
+        try:
+            return jnp.dtype(dtype).name
+        except TypeError:
+            raise ValueError(
+                f"{layer}: dtype must be a dtype such as 'float32' or 'int32', got {dtype!r}."
+            ) from None
     if isinstance(tensor, SymbolicTensor):
         return tensor.dtype.name
     if tensor is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from lamina import activations, constraints, initializers, regularizers
 from lamina.core.layer import Layer
 from lamina.core.spec import InputSpec
-from lamina.layers.checks import known_size
+from lamina.layers import checks
 from lamina.ops.linear import bias_add
 from lamina.typing import LayerOptions, Shape
 
@@ -60,7 +60,7 @@ class KernelLayer(Layer):
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **options)
         self.activation = activations.get(activation)
-        self.use_bias = bool(use_bias)
+        self.use_bias = checks.flag(use_bias, "use_bias", self)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
@@ -77,7 +77,7 @@ class KernelLayer(Layer):
         raise NotImplementedError
 
     def build(self, input_shape: Shape) -> None:
-        channels = known_size(input_shape, self.channel_axis, self)
+        channels = checks.known_size(input_shape, self.channel_axis, self)
         shape = self.kernel_shape(channels)
         self.kernel = self.add_weight("kernel", shape)
         self.bias: Variable | None = self.add_weight("bias", shape[-1:]) if self.use_bias else None

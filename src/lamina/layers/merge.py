@@ -279,7 +279,7 @@ class Dot(Merge):
                 f"{self}: axes must be an int or two of them, none of them the batch, got {axes!r}."
             )
         self.axes: Any = checks.as_given(axes)
-        self.normalize = bool(normalize)
+        self.normalize = checks.flag(normalize, "normalize", self)
 
     def _places(self, shapes: list[Shape]) -> list[int]:
         """The axis of each input, counted from 0."""

@@ -95,8 +95,8 @@ class BatchNormalization(Elementwise):
         self.axis: Any = axis if isinstance(axis, int) else [int(one) for one in axes]
         self.momentum = checks.fraction(momentum, "momentum", self)
         self.epsilon = checks.not_negative(epsilon, "epsilon", self)
-        self.center = bool(center)
-        self.scale = bool(scale)
+        self.center = checks.flag(center, "center", self)
+        self.scale = checks.flag(scale, "scale", self)
         self.beta_initializer = initializers.get(beta_initializer)
         self.gamma_initializer = initializers.get(gamma_initializer)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
@@ -105,8 +105,8 @@ class BatchNormalization(Elementwise):
         self.gamma_regularizer = regularizers.get(gamma_regularizer)
         self.beta_constraint = constraints.get(beta_constraint)
         self.gamma_constraint = constraints.get(gamma_constraint)
-        self.synchronized = bool(synchronized)
-        self.renorm = bool(renorm)
+        self.synchronized = checks.flag(synchronized, "synchronized", self)
+        self.renorm = checks.flag(renorm, "renorm", self)
         limits = _limits(renorm_clipping, self)
         self.renorm_clipping = limits or {} if renorm else limits
         self.renorm_momentum = checks.fraction(renorm_momentum, "renorm_momentum", self)

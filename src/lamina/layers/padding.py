@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lamina.typing import Array
 
 Sides = int | Sequence[int] | Sequence[Sequence[int]]
-Interpolation = Literal["nearest", "bilinear"]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"]
 
 
 class Resized(Spatial, Rearranging):
@@ -252,7 +252,8 @@ class UpSampling2D(UpSampling):
         size: the factor, one int or one for each axis.
         data_format: where the channels are.
         interpolation: ``nearest`` repeats values; ``bilinear`` takes values in between, with
-            the centres of the cells as their places.
+            the centres of the cells as their places; ``bicubic`` (Keys 1981, with a = -0.5),
+            ``lanczos3`` and ``lanczos5`` do so with 4, 6 and 10 neighbours along each axis.
         options: what every layer takes, see `Layer`.
 
     Raises:
@@ -275,14 +276,15 @@ class UpSampling2D(UpSampling):
         self.interpolation = checks.one_of(interpolation, Interpolation, "interpolation", self)
 
     def output_dtype(self, inputs: Any) -> Any:
-        bilinear = self.interpolation == "bilinear"
-        return self.compute_dtype if bilinear else super().output_dtype(inputs)
+        repeats = self.interpolation == "nearest"
+        return super().output_dtype(inputs) if repeats else self.compute_dtype
 
     def call(self, inputs: Array) -> Array:
         if self.interpolation == "nearest":
             return super().call(inputs)
         shape: Any = self.compute_output_shape(inputs.shape)
-        return jax.image.resize(as_float(inputs, self), shape, "bilinear")
+        method = "cubic" if self.interpolation == "bicubic" else self.interpolation
+        return jax.image.resize(as_float(inputs, self), shape, method)
 
 
 @registry.register("layer")
