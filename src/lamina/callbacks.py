@@ -14,6 +14,7 @@ from lamina.training.callbacks import (
     ProgbarLogger,
     ReduceLROnPlateau,
     RemoteMonitor,
+    SwapEMAWeights,
     TerminateOnNaN,
 )
 
@@ -31,5 +32,6 @@ __all__ = [
     "ProgbarLogger",
     "ReduceLROnPlateau",
     "RemoteMonitor",
+    "SwapEMAWeights",
     "TerminateOnNaN",
 ]

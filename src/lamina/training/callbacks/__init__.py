@@ -4,6 +4,7 @@ from lamina.training.callbacks.backup import BackupAndRestore
 from lamina.training.callbacks.bar import ProgbarLogger, ProgressBar
 from lamina.training.callbacks.base import Callback
 from lamina.training.callbacks.checkpoint import ModelCheckpoint
+from lamina.training.callbacks.ema import SwapEMAWeights
 from lamina.training.callbacks.history import BaseLogger, History, LambdaCallback
 from lamina.training.callbacks.monitor import EarlyStopping
 from lamina.training.callbacks.rate import LearningRateScheduler, ReduceLROnPlateau
@@ -25,5 +26,6 @@ __all__ = [
     "ProgressBar",
     "ReduceLROnPlateau",
     "RemoteMonitor",
+    "SwapEMAWeights",
     "TerminateOnNaN",
 ]
