@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 
 from lamina import layers
-from lamina.layers import Dense, Embedding, Input, Lambda, PReLU
+from lamina.layers import (
+    Conv2D,
+    Dense,
+    Embedding,
+    GlobalMaxPooling1D,
+    Input,
+    Lambda,
+    MaxPooling3D,
+    Permute,
+    PReLU,
+    RepeatVector,
+)
 
 NAMED = [
     ("Dense", {"units": 3}, "activation"),
@@ -104,3 +115,27 @@ def test_length_of_an_embedding_has_a_way_out():
     message = r"input_length is 4, but .* \(None, 5\)\. Pad or cut the sequences to that length"
     with pytest.raises(ValueError, match=message):
         Embedding(3, 2, input_length=4)(Input((5,)))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "way_out"),
+    [
+        (Conv2D(3, 2), (2, 5), r"It takes \(batch, height, width, channels\); a Reshape before it"),
+        (Conv2D(3, 2), (2, 3, 4, 5, 6), r"Layers for rank 5 end in 3D\."),
+        (Conv2D(3, 2), (2, 3, 4), r"add one: x\[\.\.\., None\]"),
+        (
+            Conv2D(3, 2, data_format="channels_first"),
+            (2, 5),
+            r"It takes \(batch, channels, height, width\)",
+        ),
+        (MaxPooling3D(), (2, 3, 4), r"It takes \(batch, depth, height, width, channels\)"),
+        (GlobalMaxPooling1D(), (2, 3, 4, 5), r"It takes \(batch, steps, channels\)"),
+        (RepeatVector(3), (2, 3, 4), r"Put a Flatten before it\."),
+        (Permute((2, 1)), (2, 3, 4, 5), r"Bring it to rank 3 with a Reshape before it\."),
+        (Permute((2, 1)), (2, 3), r"A single sample is a batch as x\[None\]\."),
+        (Dense(3), (2,), r"A single sample is a batch as x\[None\]\."),
+    ],
+)
+def test_a_wrong_rank_has_a_way_out(layer, shape, way_out):
+    with pytest.raises(ValueError, match=rf"{layer.name}.*got rank {len(shape)}.*{way_out}"):
+        layer(np.zeros(shape, "float32"))

@@ -124,6 +124,7 @@ class _Worker:
     def __init__(self, which: Which, interpreter: Path) -> None:
         backend = "jax" if which == "keras3" else "tensorflow"
         quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
+        home = str(Path(interpreter).parent.parent / "keras-home")  # Keras writes a file there
         self.errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - see stop
         self.process = subprocess.Popen(
             [interpreter, "-I", WORKER, "keras" if which == "keras3" else "tf_keras"],
@@ -131,7 +132,7 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=self.errors,
             text=True,
-            env=os.environ | quiet | {"KERAS_BACKEND": backend},
+            env=os.environ | quiet | {"KERAS_BACKEND": backend, "KERAS_HOME": home},
         )
         atexit.register(self.stop)
 

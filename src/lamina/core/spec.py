@@ -85,17 +85,40 @@ def check(layer: Any, inputs: Nested) -> None:
         problem = None if spec is None else spec.problem(shape)
         if problem is not None:
             which = "" if len(values) == 1 else f" {place}"
-            hint = _axis_hint(layer, spec, len(shape)) or _hint(layer)
+            hint = _rank_hint(layer, spec, len(shape)) or _hint(layer)
             raise ValueError(f"{layer}: {problem} (input{which} has shape {shape}).{hint}")
 
 
-def _axis_hint(layer: Any, spec: InputSpec | None, rank: int) -> str:
-    """What to do where layers of images get one axis too few."""
-    data_format = getattr(layer, "data_format", None)
-    if data_format is None or spec is None or spec.ndim is None or rank != spec.ndim - 1:
+_AXES = {3: ("steps",), 4: ("height", "width"), 5: ("depth", "height", "width")}
+
+
+def _rank_hint(layer: Any, spec: InputSpec | None, rank: int) -> str:
+    """What to do with an input of another rank."""
+    if spec is None or rank in (spec.ndim, None):
         return ""
-    added = "x[:, None]" if data_format == "channels_first" else "x[..., None]"
-    return f" Without an axis of channels, add one: {added}. A single sample is a batch as x[None]."
+    if spec.ndim is None:
+        few = spec.min_ndim is not None and rank < spec.min_ndim
+        return " A single sample is a batch as x[None]." if few else ""
+    data_format = getattr(layer, "data_format", None)
+    if spec.ndim in _AXES and (data_format or type(layer).__name__.endswith("1D")):
+        return _image_hint(spec.ndim, rank, data_format == "channels_first")
+    if spec.ndim == 2 and rank > 2:
+        return " Put a Flatten before it."
+    if rank == spec.ndim - 1:
+        return " A single sample is a batch as x[None]."
+    return f" Bring it to rank {spec.ndim} with a Reshape before it."
+
+
+def _image_hint(wanted: int, rank: int, channels_first: bool) -> str:
+    """What to do where layers of sequences, images and volumes get another rank."""
+    if rank == wanted - 1:
+        added = "x[:, None]" if channels_first else "x[..., None]"
+        single = "A single sample is a batch as x[None]."
+        return f" Without an axis of channels, add one: {added}. {single}"
+    axes = (*_AXES[wanted], "channels") if not channels_first else ("channels", *_AXES[wanted])
+    named = ", ".join(("batch", *axes))
+    other = f" Layers for rank {rank} end in {rank - 2}D." if rank in _AXES else ""
+    return f" It takes ({named}); a Reshape before it can bring the input to this form.{other}"
 
 
 def _hint(layer: Any) -> str:
