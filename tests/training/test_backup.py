@@ -25,6 +25,7 @@ from lamina.callbacks import (
 )
 from lamina.layers import Dense, Dropout
 from lamina.models import Sequential
+from lamina.saving import checkpoint
 
 ROWS, FEATURES, HIDDEN, OUTPUTS, BATCH, EPOCHS = 23, 5, 7, 3, 4, 4
 rng = np.random.default_rng(0)
@@ -285,6 +286,52 @@ def test_another_model_or_other_callbacks_are_an_error_that_names_them(tmp_path)
         built(1).fit(X, Y, verbose=0, callbacks=[BackupAndRestore(tmp_path)])
 
 
+def test_other_data_within_an_epoch_are_an_error(tmp_path):
+    with pytest.raises(Died):
+        train(built(1), "arrays", [BackupAndRestore(tmp_path, 2)], 9)
+    message = r"within an epoch of data of the size .*'batch_size': 4.* now it is .*'batch_size': 8"
+    with pytest.raises(ValueError, match=message):
+        train(built(1), "arrays", [BackupAndRestore(tmp_path, 2)], batch_size=8)
+
+
+def test_a_new_model_that_no_batch_has_shown_its_shapes(tmp_path):
+    """As in a new process: nothing is built, and the first batch comes from a generator."""
+
+    def made(seed: int) -> Sequential:
+        lamina.utils.set_random_seed(seed)
+        model = Sequential([Dense(OUTPUTS, activation="tanh"), Dropout(0.5), Dense(OUTPUTS)])
+        model.compile("adam", "mse", metrics=["mae"])
+        return model
+
+    options: dict[str, Any] = {"steps_per_epoch": 5, "epochs": 3, "verbose": 0}
+    wanted = (model := made(1)).fit(pairs(), **options).history
+    keeper = BackupAndRestore(tmp_path, 2)
+    with pytest.raises(Died):
+        made(1).fit(pairs(), callbacks=[keeper, Die(8)], **options)
+    found = (other := made(2)).fit(pairs(), callbacks=[keeper], **options).history
+    check((model.get_weights(), [], wanted), (other.get_weights(), [], found))
+
+
+def test_a_step_whose_checks_failed_is_not_kept(tmp_path):
+    """The loop looks at the checks of a stream once in a while; a file must not come before."""
+    model = Sequential([Dense(OUTPUTS, activation="softmax", input_shape=(FEATURES,))])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    labels = np.zeros((7, BATCH), "int32")
+    labels[3] = OUTPUTS
+
+    def batches() -> Iterator[Any]:
+        for row in labels:
+            checkpoint.writer.wait(str(tmp_path))
+            yield X[:BATCH], row
+
+    for _ in range(2):
+        with pytest.raises(ValueError, match="batch 3"):
+            model.fit(batches(), verbose=0, workers=0, callbacks=[BackupAndRestore(tmp_path, 1)])
+        found = checkpoint.newest(tmp_path)
+        assert found is not None
+        assert found.place()["batch"] == 3
+
+
 def test_a_write_that_fails_is_reported(tmp_path):
     folder = tmp_path / "backup"
 
@@ -328,7 +375,8 @@ def script(folder, report):
         def on_train_batch_end(self, batch, logs=None):
             os.write(report, b".")
     model = here.built(1)
-    keeper = [here.BackupAndRestore(folder, save_freq=2), Report()] if folder else []
+    keeper = [here.BackupAndRestore(folder, save_freq=2)] if folder else []
+    keeper.append(Report())
     history = here.train(model, "arrays", keeper)
     weights = [w.ravel().view("u4").tolist() for w in model.get_weights()]
     return json.dumps([history.history, weights])
@@ -343,23 +391,23 @@ def attempt(folder, batches):
             file.write(script(folder, report))
         os._exit(0)
     os.close(report), os.close(answer)
-    while batches is None or batches > 0:
-        if not os.read(out, 1):
-            break
-        batches = None if batches is None else batches - 1
+    done = 0
+    while done != batches and os.read(out, 1):
+        done += 1
     if batches is not None:
         os.kill(child, signal.SIGKILL)
     with os.fdopen(result) as file:
         text = file.read()
     os.waitpid(child, 0)
-    return text
+    return text, done
 
 random.seed(int(sys.argv[2]))
-whole = attempt("", None)
+whole, batches = attempt("", None)
 for _ in range(3):
-    assert attempt(sys.argv[1], random.randint(1, 7)) == ""
-last = attempt(sys.argv[1], None)
-print(json.dumps([whole == last, len(whole), os.path.exists(sys.argv[1])]))
+    wanted = random.randint(3, 7)
+    assert attempt(sys.argv[1], wanted) == ("", wanted)
+last, rest = attempt(sys.argv[1], None)
+print(json.dumps([whole == last, len(whole), batches, rest, os.path.exists(sys.argv[1])]))
 """
 
 
@@ -374,7 +422,9 @@ def test_a_process_that_is_killed_three_times_ends_with_the_same_bits(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    same, length, left = json.loads(done.stdout)
+    same, length, batches, rest, left = json.loads(done.stdout)
     assert same
     assert length > 1000
+    assert batches == 24
+    assert rest < batches - 3  # it did go on
     assert not left

@@ -100,6 +100,7 @@ class BackupAndRestore(Keeper):
             # Sparse rows: the model is prepared by a real batch.
             training.model._prepared_steps(next(training.source.batches(0)))
         place = self._apply(training)
+        self._check_data(training, place)
         training.epoch, training.batch = place["epoch"], place["batch"]
         training.evaluations, training.logs = place["evaluations"], place["logs"]
         training.over = place["stopped"] or training.epoch >= training.epochs.stop
@@ -107,6 +108,16 @@ class BackupAndRestore(Keeper):
         training.skip(place["epochs"], place["evaluations"])
         if training.batch == 0:
             self._found = None
+
+    def _check_data(self, training: Training, place: dict[str, Any]) -> None:
+        """Refuse to go on within an epoch of other data."""
+        now = _size(training)
+        if place["batch"] and now != place["size"]:
+            assert self._found is not None
+            raise ValueError(
+                f"BackupAndRestore: {self._found.path} stands within an epoch of data of the size "
+                f"{place['size']}, but now it is {now}. Pass the same data, or another backup_dir."
+            )
 
     def on_reentry(self, training: Training) -> None:
         if self._found is not None:
@@ -147,6 +158,7 @@ class BackupAndRestore(Keeper):
             "stop_training": bool(training.model.stop_training),
             "stopped": training.batch == 0 and training.stopped,
             "logs": training.logs,
+            "size": _size(training),
         }
         snapshot = checkpoint.taken(training.model, training.callbacks, place)
         target = checkpoint.next_in(self._folder)
@@ -164,3 +176,9 @@ class BackupAndRestore(Keeper):
             checkpoint.writer.wait(os.fspath(self._folder))
         if done and self.delete_checkpoint:
             checkpoint.remove_all(self._folder)
+
+
+def _size(training: Training) -> dict[str, Any]:
+    """What is known of the size of the data."""
+    names = ("samples", "batch_size", "steps")
+    return {name: getattr(training.source, name) for name in names}
