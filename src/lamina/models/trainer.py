@@ -10,6 +10,7 @@ from lamina.models.compiled import Compiled
 from lamina.training import loop
 from lamina.training.callbacks import CallbackList
 from lamina.training.data import FixedSource, make_source, split_validation
+from lamina.training.data.arrays import as_one_batch
 from lamina.training.data.values import is_arrays
 from lamina.training.progress import checked_verbosity
 
@@ -295,6 +296,10 @@ class Trainer(Compiled):
         workload = _workload(workers, use_multiprocessing, max_queue_size)
         workload = translated(self.predict, old, {"steps": steps, **workload})
         self._refuse_own_steps()
+        if callbacks is None and verbose in (0, "auto") and workload == _ALONE:
+            batch = as_one_batch(x, batch_size, "predict")
+            if batch is not None:
+                return loop.joined([self._predicted(batch)])
         source = self._source(x, batch_size=batch_size, where="predict", **workload)
         try:
             verbose = 0 if verbose == "auto" else verbose
@@ -306,6 +311,10 @@ class Trainer(Compiled):
     def _predicted(self, x: Any) -> Any:
         """Outputs of one batch, on the device."""
         return self(x)
+
+
+_ALONE = {"steps": None, "workers": 1, "use_multiprocessing": False, "max_queue_size": 10}
+"""Arguments of ``predict`` that are as they are by default."""
 
 
 def _workload(workers: int, processes: bool, limit: int) -> dict[str, Any]:

@@ -199,6 +199,8 @@ def predict(model: Any, source: Source, callbacks: CallbackList) -> Any:
 
 def joined(parts: Sequence[Any]) -> Any:
     """Outputs of batches one after another, as NumPy arrays of the same structure."""
+    if len(parts) == 1 and isinstance(parts[0], jax.Array):
+        return np.array(parts[0])
     host = jax.device_get(list(parts))
     if len(host) == 1:
         return jax.tree.map(np.array, host[0])

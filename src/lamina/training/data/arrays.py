@@ -180,6 +180,21 @@ class ArraySource(Source):
         return leaf.take(rows) if isinstance(leaf, LazyRows) else np.take(leaf, rows, axis=0)
 
 
+def as_one_batch(x: Any, batch_size: int | None, where: str) -> Any:
+    """One array with no more rows than a batch has, as the model takes it; else ``None``.
+
+    >>> as_one_batch(np.ones((3, 2)), None, "predict").dtype, as_one_batch([1, 2], None, "predict")
+    (dtype('float32'), None)
+    """
+    if not isinstance(x, np.ndarray | jax.Array) or not x.ndim:
+        return None
+    most = DEFAULT_BATCH_SIZE if batch_size is None else batch_size
+    if x.shape[0] > check_count(most, f"{where}: batch_size"):
+        return None
+    name = f"{where}: x"
+    return converted(as_arrays(x, name), name)
+
+
 def _on_parts(function: Callable[[Any], Any], data: Data) -> Data:
     x, y, weights = (map_leaves(function, part) for part in data)
     return x, y, weights
