@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
+from jax.experimental.sparse import BCOO
 
 import lamina
 from lamina import optimizers
@@ -286,3 +288,20 @@ def test_several_inputs_and_outputs_by_list_and_by_name() -> None:
             np.testing.assert_array_equal(one, two)
     first, second = model.predict([X, other])
     assert (first.shape, second.shape) == ((ROWS, 1), (ROWS, 2))
+
+
+@pytest.mark.parametrize("make", [scipy.sparse.csr_matrix, BCOO.fromdense])
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_ragged_last_batch_of_sparse_rows_counts_by_its_rows(make, steps) -> None:
+    data = np.where(np.abs(X) > 0.4, X, 0).astype("f")
+    place = Input((FEATURES,), sparse=True)
+    model = Model(place, Dense(1, name="out")(place))
+    model.compile(optimizers.SGD(0.0), "mse", metrics=["mae"], steps_per_execution=steps)
+    model.set_weights(START)
+    error = data @ START[0] + START[1] - Y
+    expected = pytest.approx([np.mean(error**2), np.mean(np.abs(error))], rel=1e-5)
+    history = model.fit(make(data), Y, BATCH, 1, 0, validation_data=(make(data), Y)).history
+    assert [history["loss"][0], history["mae"][0]] == expected
+    assert [history["val_loss"][0], history["val_mae"][0]] == expected
+    assert model.evaluate(make(data), Y, BATCH, 0) == expected
+    np.testing.assert_allclose(model.predict(make(data), BATCH), error + Y, rtol=1e-5, atol=1e-6)

@@ -18,6 +18,7 @@ from lamina.training.data.source import Source
 from lamina.training.interrupt import Interrupt
 from lamina.training.logs import Logs
 from lamina.training.resident import Resident
+from lamina.training.state import rows_of
 from lamina.training.step import Phase
 
 QUANTUM = 0.1
@@ -191,7 +192,7 @@ class Epochs:
         """One step on a batch."""
         if not self._named:
             self.name_metrics(batch)
-        size = jax.tree.leaves(batch)[0].shape[0] if each else 0
+        size = rows_of(batch) if each else 0
         if each:
             self._begin(step, size)
         steps = self.model._prepared_steps(batch)

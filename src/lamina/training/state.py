@@ -127,8 +127,8 @@ def unless_noted(
 
 
 def rows_of(x: Any) -> int:
-    """Number of rows of a batch."""
-    return jax.tree.leaves(x)[0].shape[0]
+    """Number of rows of a batch; the leaves of a sparse one would count its entries."""
+    return jax.tree.leaves(x, is_leaf=lambda part: hasattr(part, "shape"))[0].shape[0]
 
 
 def batch_of(block: Batch, place: Any) -> Batch:
