@@ -40,6 +40,17 @@ class Saves:
 
         saving.save_model(self, filepath, overwrite, include_optimizer, save_format, **options)
 
+    def to_yaml(self, **options: Any) -> str:
+        """Refuse: lamina writes JSON, no YAML.
+
+        Raises:
+            ValueError: always; the message says what to do.
+        """
+        raise ValueError(
+            "to_yaml: lamina writes no YAML, a format whose loaders ran code from files. Use "
+            "to_json() and model_from_json."
+        )
+
     def save_weights(
         self,
         filepath: str | os.PathLike[str],

@@ -112,7 +112,7 @@ def write_legacy(root: Any, optimizer: Optimizer) -> None:
         for row, value in zip(rows(optimizer), values, strict=True)
         if row.name not in ("learning_rate", SHARED)
     ]
-    if type(optimizer).__name__ == "SGD" and not any(row.slot for row in rows(optimizer)):
+    if type(optimizer).__name__ == "SGD" and len(named) == 1:
         named += [(f"SGD/m/{v.path}:0", np.zeros(v.shape, v.dtype)) for v in optimizer._variables]
     group = root.create_group("optimizer_weights")
     names = unique_names([name for name, _ in named])
