@@ -168,4 +168,77 @@ WINDOWS = [
     ("moments", [A, 0], {"keepdims": True, "synchronized": False}),
     ("einsum", ["ab,cb->ac", A, B], {"optimize": True}),
 ]  # fmt: skip
+PIXELS = RNG.uniform(size=(2, 7, 6, 3)).astype("float32")
+PLANE = PIXELS[0, :, :, 0]
+BYTES = (255 * PIXELS).astype("uint8")
+FIRST = np.transpose(PIXELS, (0, 3, 1, 2))
+SHEAR = np.array([1.1, 0.2, -1, 0.1, 0.9, 0.5, 0, 0], "float32")
+CORNERS = np.array([[0, 0], [0, 6], [5, 0], [5, 6]], "float32")
+ENDS = CORNERS + np.array([[1, 0.5], [0.25, -1], [0, 0.7], [-1, 0]], "float32")
+LARGE = RNG.uniform(size=(2, 14, 13, 2)).astype("float32")
+PLACES = RNG.uniform(-3, 9, size=(2, 12)).astype("float32")
+FILLS = ("constant", "nearest", "wrap", "mirror", "reflect")
+METHODS = ("nearest", "bicubic", "lanczos3", "lanczos5")
+
+IMAGES = [
+    ("resize", [PIXELS, (4, 9)], {}),
+    ("resize", [PIXELS, (4, 3)], {"antialias": True}),
+    *(("resize", [PIXELS[0], (5, 8)], {"interpolation": one}) for one in METHODS),
+    ("resize", [BYTES, (4, 9)], {"interpolation": "bicubic"}),
+    ("resize", [FIRST, (4, 9)], {"data_format": "channels_first"}),
+    ("resize", [PIXELS, (4, 8)], {"crop_to_aspect_ratio": True}),
+    ("resize", [PIXELS, (9, 4)], {"crop_to_aspect_ratio": True}),
+    ("resize", [PIXELS, (4, 8)], {"pad_to_aspect_ratio": True, "fill_value": 3.0}),
+    ("resize", [PIXELS, (9, 4)], {"pad_to_aspect_ratio": True}),
+    ("pad_images", [PIXELS, 1, None, None, 2], {"target_height": 10, "target_width": 9}),
+    ("pad_images", [FIRST, 1, 2, 3, 4], {"data_format": "channels_first"}),
+    ("crop_images", [PIXELS, 1, None, None, 2], {"target_height": 3, "target_width": 2}),
+    ("crop_images", [PIXELS[0], 1, 2, 3, 1], {}),
+    ("extract_patches", [PIXELS, (2, 3)], {}),
+    ("extract_patches", [PIXELS, (3, 2)], {"strides": 2, "padding": "same"}),
+    ("extract_patches", [PIXELS[0], 2], {"strides": 1, "dilation_rate": (2, 3)}),
+    ("extract_patches", [FIRST, 2], {"data_format": "channels_first"}),
+    ("extract_patches", [noise(2, 4, 5, 6, 2), (2, 1, 3)], {"strides": (1, 2, 2)}),
+    ("extract_patches_3d", [noise(4, 5, 6, 2), 2], {}),
+    ("rgb_to_grayscale", [PIXELS], {}),
+    ("rgb_to_grayscale", [BYTES[0]], {}),
+    ("rgb_to_hsv", [PIXELS], {}),
+    ("rgb_to_hsv", [FIRST], {"data_format": "channels_first"}),
+    ("hsv_to_rgb", [PIXELS], {}),
+    *(
+        (
+            "map_coordinates",
+            [PIXELS[0, :, :, 0], PLACES, order],
+            {"fill_mode": mode, "fill_value": 2},
+        )
+        for mode in FILLS
+        for order in (0, 1)
+    ),
+    ("map_coordinates", [BYTES[0, :, :, 0], PLACES, 1], {}),
+    ("affine_transform", [PIXELS, np.stack([SHEAR, 0.9 * SHEAR])], {"fill_value": 0.5}),
+    ("affine_transform", [PIXELS[0], SHEAR], {"interpolation": "nearest", "fill_mode": "wrap"}),
+    (
+        "affine_transform",
+        [FIRST[0], SHEAR],
+        {"fill_mode": "reflect", "data_format": "channels_first"},
+    ),
+    ("affine_transform", [BYTES[1], SHEAR], {}),
+    ("perspective_transform", [PIXELS[0], CORNERS, ENDS], {}),
+    (
+        "perspective_transform",
+        [FIRST[0], ENDS, CORNERS],
+        {"interpolation": "nearest", "fill_value": 2.0, "data_format": "channels_first"},
+    ),
+    (
+        "scale_and_translate",
+        [PLANE, (5, 8), np.array([0.8, 1.3], "f"), np.array([0.5, -0.3], "f"), (0, 1), "bicubic"],
+        {},
+    ),
+    ("gaussian_blur", [FIRST], {"data_format": "channels_first"}),
+    ("sobel_edges", [PIXELS], {}),
+    ("sobel_edges", [FIRST], {"data_format": "channels_first"}),
+    ("ssim", [LARGE, 0.8 * LARGE + 0.1], {}),
+    ("ssim", [LARGE[0], LARGE[1]], {"filter_size": 5, "filter_sigma": 1.1, "max_val": 2.0}),
+]
 CASES = LINEAR + SIGNAL + COUNTING + MAKING + WINDOWS
+CASES += [(f"image.{name}", args, kwargs) for name, args, kwargs in IMAGES]

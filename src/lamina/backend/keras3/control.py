@@ -154,7 +154,11 @@ def map(f: Callable[..., Any], xs: Any) -> Any:
 
 def vectorized_map(function: Callable[..., Any], elements: Any) -> Any:
     """Apply a function to all slices along the first axis at once."""
-    return jax.vmap(function)(plain(elements))
+
+    def one(part: Any) -> Any:
+        return plain(function(part))
+
+    return jax.vmap(one)(jax.tree.map(jnp.asarray, plain(elements)))
 
 
 def is_tensor(x: Any) -> bool:

@@ -9,14 +9,10 @@ import jax
 import jax.numpy as jnp
 import jax.scipy.special
 
+from lamina.backend.keras3.names import words
 from lamina.ops import arithmetic, elementwise
 
-
-def _words(text: str) -> list[str]:
-    return text.split()
-
-
-UNARY = _words(
+UNARY = words(
     "abs absolute angle arccos arccosh arcsin arcsinh arctan arctanh bitwise_invert bitwise_not "
     "cbrt ceil conj conjugate copy cos cosh deg2rad exp exp2 expm1 fabs floor fliplr flipud i0 "
     "imag isfinite isinf isnan isneginf isposinf isreal log log10 log1p log2 logical_not "
@@ -25,7 +21,7 @@ UNARY = _words(
 )
 """Names of functions of one array that are those of ``jax.numpy``."""
 
-BINARY = _words(
+BINARY = words(
     "add arctan2 bitwise_and bitwise_or bitwise_xor equal floor_divide fmax fmin fmod gcd "
     "greater greater_equal heaviside hypot lcm less less_equal logaddexp logaddexp2 logical_and "
     "logical_or logical_xor maximum minimum mod multiply nextafter not_equal power subtract "
@@ -33,13 +29,13 @@ BINARY = _words(
 )
 """Names of functions of two arrays that are those of ``jax.numpy``."""
 
-REDUCTIONS = _words(
+REDUCTIONS = words(
     "all amax amin any argmax argmin count_nonzero max mean median min nanargmax nanargmin "
     "nanmax nanmean nanmedian nanmin nanprod nanstd nansum nanvar prod ptp std sum var"
 )
 """Names of reductions that are those of ``jax.numpy``."""
 
-ACTIVATIONS = _words(
+ACTIVATIONS = words(
     "celu elu glu hard_shrink hard_silu hard_tanh leaky_relu log_sigmoid log_softmax relu relu6 "
     "selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus sparse_sigmoid "
     "sparsemax squareplus tanh_shrink threshold"
@@ -236,7 +232,7 @@ def table() -> dict[str, Callable[..., Any]]:
     found |= {name: _binary(name) for name in BINARY}
     found |= {name: _reduction(name) for name in REDUCTIONS}
     found |= {name: getattr(elementwise, name) for name in ACTIVATIONS}
-    own = _words(
+    own = words(
         "allclose average clip cumprod cumsum divide_no_nan erf erfc erfinv gelu hard_sigmoid "
         "isclose left_shift logsumexp max min nan_to_num prod right_shift round rsqrt"
     )

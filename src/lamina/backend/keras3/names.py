@@ -25,6 +25,15 @@ def own(namespace: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
     return {n: f for n, f in found.items() if not n.startswith("_") and n not in ("table", "own")}
 
 
+def words(text: str) -> list[str]:
+    """The words of a text.
+
+    >>> words("add subtract")
+    ['add', 'subtract']
+    """
+    return text.split()
+
+
 def known_values(who: str, subject: str, way_out: str, *arrays: Any) -> None:
     """Refuse arrays whose values are not known, where the shape of the result depends on them.
 

@@ -149,7 +149,12 @@ def vectorize(
     [6, 7]
     """
     own_excluded = frozenset() if excluded is None else frozenset(excluded)
-    wide = jnp.vectorize(pyfunc, excluded=own_excluded, signature=signature)
+    vectorized = jnp.vectorize(pyfunc, excluded=own_excluded, signature=signature)
+
+    def wide(*args: Any, **kwargs: Any) -> Any:
+        # To broadcast arguments of any ranks is what it is for.
+        with jax.numpy_rank_promotion("allow"):
+            return vectorized(*args, **kwargs)
 
     @functools.wraps(pyfunc)
     def call(*args: Any, **kwargs: Any) -> Any:
