@@ -337,8 +337,8 @@ def rgb_to_hsv(images: Any, data_format: str | None = None) -> Any:
         images: floats from 0 to 1, with three channels.
         data_format: where the channels are.
 
-    >>> rgb_to_hsv(jnp.array([[[0.5, 0.5, 0.0]]])).round(4)
-    Array([[[0.1667, 1.    , 0.5   ]]], dtype=float32)
+    >>> rgb_to_hsv(jnp.array([[[0.5, 0.25, 0.25]]])).tolist()
+    [[[0.0, 0.5, 0.5]]]
     """
     x, place = _colours("image.rgb_to_hsv", images, data_format, True)
     red, green, blue = jnp.moveaxis(x, -1, 0)
