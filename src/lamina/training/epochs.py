@@ -169,7 +169,7 @@ class Epochs:
                 if self._stopped():
                     return logs
             step = start + rows.capacity
-        if rows.rest and first <= rows.whole and not self._stopped():
+        if rows.rest and not self._stopped():
             logs = self._single(rows.batch(order, rows.whole, rows.rest), rows.whole, each)
         return logs
 

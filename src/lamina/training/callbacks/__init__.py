@@ -10,6 +10,7 @@ from lamina.training.callbacks.monitor import EarlyStopping
 from lamina.training.callbacks.rate import LearningRateScheduler, ReduceLROnPlateau
 from lamina.training.callbacks.record import CSVLogger, RemoteMonitor, TerminateOnNaN
 from lamina.training.callbacks.several import CallbackList
+from lamina.training.callbacks.tensorboard import TensorBoard
 
 __all__ = [
     "BackupAndRestore",
@@ -27,5 +28,6 @@ __all__ = [
     "ReduceLROnPlateau",
     "RemoteMonitor",
     "SwapEMAWeights",
+    "TensorBoard",
     "TerminateOnNaN",
 ]
