@@ -30,7 +30,11 @@ class Scale(layers.Layer):
         return inputs * self.scale.value * self.factor
 
 
-FUNCTIONS = {"halve": lambda x: x * 0.5, "square_plus": lambda x, by=1.0: x * x + by}
+FUNCTIONS = {
+    "softsign": activations.softsign,
+    "halve": lambda x: x * 0.5,
+    "square_plus": lambda x, by=1.0: x * x + by,
+}
 
 
 def objects(model: dict[str, Any]) -> dict[str, Any]:
@@ -331,6 +335,8 @@ def test_to_json_and_back():
 def test_yaml_is_refused_with_the_way_out():
     with pytest.raises(ValueError, match=r"no YAML.*to_json\(\).*model_from_json"):
         model_from_yaml("class_name: Sequential")
+    with pytest.raises(ValueError, match=r"no YAML.*to_json\(\)"):
+        Sequential().to_yaml()
     with pytest.raises(ValueError, match="looks like YAML"):
         model_from_json("backend: tensorflow\nclass_name: Sequential\nconfig: []")
     with pytest.raises(TypeError, match="must be JSON text, got dict"):

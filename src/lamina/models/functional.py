@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import registry
-from lamina.core import shapes
+from lamina.core import dialects, shapes
 from lamina.core.naming import counted
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.variable import Variable
@@ -33,6 +33,20 @@ def checked_tensors(owner: str, argument: str, structure: Nested) -> list[Symbol
     if not found:
         raise ValueError(f"Model {owner!r}: {argument} holds no tensor.")
     return found
+
+
+def check_arguments(model: Any, config: dict[str, Any]) -> None:
+    """Raise a ``NotImplementedError`` if a subclass keeps not all arguments for its config."""
+    missing = [
+        name
+        for name in dialects.parameters(type(model))
+        if name not in config and name not in ("inputs", "outputs")
+    ]
+    if missing:
+        raise NotImplementedError(
+            f"{model}: the argument {missing[0]!r} of {type(model).__name__} is kept under no "
+            f"attribute of that name. Set self.{missing[0]} in __init__, or define get_config."
+        )
 
 
 def described(value: Any) -> str:

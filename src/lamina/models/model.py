@@ -253,8 +253,11 @@ class Model(BatchMethods, Saves, Trainer, Layer):
     def get_config(self) -> Config:
         """The layers and how they are connected; a subclass gives its own arguments."""
         if self.graph is None or type(self) is not Model:
-            return super().get_config()
-        from lamina.models.config import graph_config
+            config = super().get_config()
+            if type(self).get_config is Model.get_config:
+                functional.check_arguments(self, config)
+            return config
+        from lamina.saving.graph_writing import graph_config
 
         return graph_config(self)
 

@@ -2,7 +2,36 @@
 
 from __future__ import annotations
 
+from lamina.registry import (
+    CustomObjectScope,
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
 from lamina.saving import weights
+from lamina.saving.checkpoint import load_checkpoint, save_checkpoint, wait_for_checkpoints
+from lamina.saving.config import deserialize_keras_object
+from lamina.saving.loading import load_model
+from lamina.saving.saving import save_model
 from lamina.saving.weights import Loaded, load_weights, save_weights
 
-__all__ = ["Loaded", "load_weights", "save_weights", "weights"]
+__all__ = [
+    "CustomObjectScope",
+    "Loaded",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "load_checkpoint",
+    "load_model",
+    "load_weights",
+    "register_keras_serializable",
+    "save_checkpoint",
+    "save_model",
+    "save_weights",
+    "wait_for_checkpoints",
+    "weights",
+]

@@ -14,7 +14,7 @@ from typing import Any
 
 from lamina import registry
 from lamina.core import allowance, policy
-from lamina.saving import dialect, limits, releases, values
+from lamina.saving import dialect, keras1, limits, releases, values
 from lamina.typing import Config
 
 
@@ -53,7 +53,9 @@ def translated(config: Any, version: Any = None) -> Config:
     Raises:
         ValueError: it names layers that are unknown: which, and what to pass.
     """
-    translation = dialect.Translation(releases.dialect_of(config, version))
+    number = releases.dialect_of(config, version)
+    ordering = keras1.ordering(config) if number == 1 else None
+    translation = dialect.Translation(number, ordering)
     entry = translation.layer(config)
     _check_known(translation)
     return entry

@@ -20,8 +20,12 @@ POLICIES = frozenset({"DTypePolicy", "FloatDTypePolicy", "Policy", "PolicyV1"})
 OWN_PACKAGES = frozenset({"keras", "tf_keras", "tensorflow", "lamina", "builtins"})
 """Packages whose classes a file means by lamina's names; others are the caller's."""
 
-RENAMED_IN_3 = {"hard_sigmoid": "hard_sigmoid_keras3"}
-"""Activations of Keras 3 that compute something else under a name of Keras 1 and 2."""
+RENAMED_IN_3 = {"hard_sigmoid": "hard_sigmoid_keras3", "hard_sigmoid_keras2": "hard_sigmoid"}
+"""Names of activations in files of Keras 3, which computes something else under one of Keras 2.
+
+The second one is lamina's for files of that form: Keras 3 does not know it, and does not compute
+something else in silence.
+"""
 
 HARMLESS = frozenset(
     {
@@ -43,13 +47,15 @@ class Translation:
 
     Args:
         dialect: 1, 2 or 3.
+        ordering: the ``dim_ordering`` of layers of Keras 1 that state none.
 
     Attributes:
         unknown: layers whose class is not known: the class, and the layer's name.
     """
 
-    def __init__(self, dialect: int) -> None:
+    def __init__(self, dialect: int, ordering: str | None = None) -> None:
         self.dialect = dialect
+        self.ordering = ordering
         self.unknown: dict[str, str] = {}
 
     def layer(self, entry: Any) -> Config:
@@ -147,6 +153,8 @@ class Translation:
             raise ValueError(f"The config of a {name!r} must be a dict, got {_short(config)}.")
         if custom is not None:
             return self._custom(config)
+        if self.dialect == 1:
+            config = keras1.completed(name, config, self.ordering)
         return self._arguments(find_layer(name), config)
 
     def _graph(self, config: Mapping[str, Any]) -> Config:

@@ -10,6 +10,11 @@ from lamina.typing import Config
 RENAMED = {"AtrousConvolution1D": "Conv1D", "AtrousConvolution2D": "Conv2D"}
 """Classes of Keras 1 whose arguments are those of another one today."""
 
+_SILENT = frozenset(
+    f"{kind}{rank}D" for kind in ("ZeroPadding", "Cropping", "UpSampling") for rank in (2, 3)
+)
+"""Classes that Keras 1 wrote without the ``dim_ordering`` that they have."""
+
 _CLASSES = {
     "sum": "Add",
     "mul": "Multiply",
@@ -19,6 +24,39 @@ _CLASSES = {
     "dot": "Dot",
     "cos": "Dot",
 }
+
+
+def ordering(config: Any) -> str | None:
+    """The ``dim_ordering`` that all layers of a config state, or ``None`` where they differ."""
+    found = set()
+    stack = [config]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, Mapping):
+            found.add(value.get("dim_ordering"))
+            stack.extend(value.values())
+        elif isinstance(value, list | tuple):
+            stack.extend(value)
+    stated = [one for one in found if isinstance(one, str)]
+    return stated[0] if len(stated) == 1 else None
+
+
+def completed(name: str, config: Mapping[str, Any], stated: str | None) -> Config:
+    """The config of a layer of Keras 1 with what it left open.
+
+    Args:
+        name: class of the layer.
+        config: its config.
+        stated: the ``dim_ordering`` of the other layers.
+    """
+    found = dict(config)
+    if name in _SILENT and "dim_ordering" not in found and "data_format" not in found:
+        found["dim_ordering"] = stated or "tf"
+    if str(found.get("input_dtype", "float")).startswith(("int", "uint", "bool")):
+        found.setdefault("dtype", "float32")  # that of the input is not that of the weights
+    if name == "Embedding" and not found.get("dropout"):
+        found.pop("dropout", None)
+    return found
 
 
 def merge_layer(entry: Mapping[str, Any]) -> Config:

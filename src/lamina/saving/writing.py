@@ -1,0 +1,362 @@
+"""Configs in the words of other releases: what `get_config` gives, as Keras 2 and 3 read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from lamina import registry
+from lamina.core.layer import Layer
+from lamina.saving.dialect import RENAMED_IN_3
+from lamina.saving.graph_writing import tensors_by_place
+from lamina.typing import Config
+
+_IN_3 = {new: old for old, new in RENAMED_IN_3.items()}
+
+# Arguments that other releases do not know, and the value with which they say nothing.
+_UNKNOWN_TO_3: dict[str, dict[str, Any]] = {
+    "Embedding": {"activity_regularizer": None, "input_length": Ellipsis},
+    "Nadam": {"schedule_decay": None},
+    "LossScaleOptimizer": {"dynamic": True},
+}
+_UNKNOWN_TO_2: dict[str, dict[str, Any]] = {
+    "BatchNormalization": {"renorm": False, "renorm_clipping": None, "renorm_momentum": 0.99},
+    "GlobalAveragePooling1D": {"keepdims": False},
+    "InputLayer": {"optional": False},
+    "Nadam": {"schedule_decay": None},
+    "SparseCategoricalCrossentropy": {"axis": -1},
+    "SparseTopKCategoricalAccuracy": {"from_sorted_ids": False},
+    "SpatialDropout1D": {"seed": None, "noise_shape": None},
+    "SpatialDropout2D": {"seed": None, "noise_shape": None},
+    "SpatialDropout3D": {"seed": None, "noise_shape": None},
+    "ZeroPadding1D": {"data_format": Ellipsis},
+}
+# What Keras 3 writes not, and does not read either.
+_SILENT: dict[str, dict[str, Any]] = {
+    f"SpatialDropout{rank}D": {"trainable": True} for rank in (1, 2, 3)
+}
+_AXES = {"input_axes": None, "output_axes": None}
+
+_MODULES = {
+    "initializer": "keras.initializers",
+    "regularizer": "keras.regularizers",
+    "constraint": "keras.constraints",
+    "loss": "keras.losses",
+    "metric": "keras.metrics",
+    "optimizer": "keras.optimizers",
+    "schedule": "keras.optimizers.schedules",
+    "layer": "keras.layers",
+}
+_MODELS = {"Sequential": "keras", "Functional": "keras.src.models.functional"}
+
+
+def kind_of(key: str) -> str | None:
+    """The kind of the object that an argument of this name holds, if the name says so."""
+    if key in ("learning_rate", "lr"):
+        return "schedule"
+    if key in ("layer", "layers", "cell", "cells", "activation"):
+        return "layer"
+    endings = ("initializer", "regularizer", "constraint", "activation", "optimizer", "loss")
+    found = next((kind for kind in endings if key.endswith(kind)), None)
+    return "layer" if found == "activation" else found
+
+
+def class_name(thing: Any) -> str:
+    """The class under which an object is written down."""
+    if type(thing) is registry.exact("layer", "Model") and thing.graph is not None:
+        return "Functional"
+    return registry.registered_name(type(thing))
+
+
+def renamed(name: str, config: Config) -> tuple[str, Config]:
+    """A class that other releases do not have any more, as the one that does the same."""
+    if name != "ThresholdedReLU":
+        return name, config
+    rest = {key: value for key, value in config.items() if key != "theta"}
+    threshold = {"max_value": None, "negative_slope": 0.0, "threshold": config["theta"]}
+    return "ReLU", rest | threshold
+
+
+def without(config: Mapping[str, Any], idle: Mapping[str, Any]) -> Config:
+    """A config without the arguments that another release does not know and that say nothing."""
+    return {
+        key: value
+        for key, value in config.items()
+        if key not in idle or (idle[key] is not Ellipsis and value != idle[key])
+    }
+
+
+class Keras3:
+    """Write configs as Keras 3 does."""
+
+    def model(self, model: Any) -> Config:
+        """The entry of a model or a layer.
+
+        Args:
+            model: the layer.
+        """
+        name, config = renamed(class_name(model), model.get_config())
+        short = name.rpartition(">")[2]
+        known = registry.exact("layer", name) is not None
+        module = _MODELS.get(name, "keras.layers") if known else type(model).__module__
+        if name == "Functional":
+            config = self.graph(model, config)
+        elif name == "Sequential":
+            config = self.sequence(model, config)
+        else:
+            config = self.arguments(name, config)
+        found: Config = {
+            "module": module,
+            "class_name": short,
+            "config": config,
+            "registered_name": None if known and name != "Functional" else name,
+        }
+        shape = build_shape(model)
+        if shape is not None:
+            found["build_config"] = {"input_shape": shape}
+        return found
+
+    def arguments(self, name: str, config: Mapping[str, Any]) -> Config:
+        """The arguments of an object of a class."""
+        found = without(config, _SILENT.get(name, {}) | _UNKNOWN_TO_3.get(name, {}))
+        if registry.exact("layer", name) is not None:
+            self._layer_options(name, found)
+        return {key: self.value(key, value) for key, value in found.items()}
+
+    def _layer_options(self, name: str, found: Config) -> None:
+        if name == "InputLayer":
+            found["batch_shape"] = found.pop("batch_input_shape")
+            return
+        found.pop("batch_input_shape", None)
+        if name == "LeakyReLU" and "alpha" in found:
+            found["negative_slope"] = found.pop("alpha")
+        if isinstance(found.get("dtype"), str):
+            found["dtype"] = {
+                "module": "keras",
+                "class_name": "DTypePolicy",
+                "config": {"name": found["dtype"]},
+                "registered_name": None,
+            }
+
+    def value(self, key: str, value: Any) -> Any:
+        """The value of an argument."""
+        if isinstance(value, Layer):
+            return self.model(value)
+        if isinstance(value, Mapping):
+            if isinstance(value.get("class_name"), str) and "module" not in value:
+                return self.object(key, value)
+            return {name: self.value(str(name), part) for name, part in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.value(key, part) for part in value]
+        if isinstance(value, str) and key.endswith("activation"):
+            return _IN_3.get(value, value)
+        return plain(value)
+
+    def object(self, key: str, entry: Mapping[str, Any]) -> Config:
+        """The config of an object that is an argument."""
+        name, config = str(entry["class_name"]), entry.get("config")
+        if name == "function" or not isinstance(config, Mapping):
+            return function_3(name, config) if name in ("function", "lamina") else dict(entry)
+        kind = kind_of(key)
+        kinds = [kind, *_MODULES] if kind else list(_MODULES)
+        found = next((one for one in kinds if registry.exact(one, name) is not None), None)
+        return {
+            "module": _MODULES[found] if found else None,
+            "class_name": name.rpartition(">")[2],
+            "config": self.arguments(name, config),
+            "registered_name": None if found else name,
+        }
+
+    def sequence(self, model: Any, config: Config) -> Config:
+        """The config of a `Sequential`."""
+        first = [] if model._entry is None else [model._entry]
+        found = {
+            "name": config["name"],
+            "trainable": model.trainable,
+            "layers": [self.model(layer) for layer in (*first, *model.layers)],
+        }
+        shape = build_shape(model)
+        return found | ({} if shape is None else {"build_input_shape": shape})
+
+    def graph(self, model: Any, config: Config) -> Config:
+        """The config of a model with a graph."""
+        tensors = tensors_by_place(model)
+        layers = {layer.name: layer for layer in model.graph.layers_only()}
+
+        def tensor(place: Any) -> Config:
+            found = tensors[tuple(place[:3])]
+            about = {"shape": list(found.shape), "dtype": found.dtype.name}
+            return {"class_name": "__keras_tensor__", "config": about | {"keras_history": place}}
+
+        entries = []
+        for entry in config["layers"]:
+            calls = [_call_3(call, tensor) for call in entry["inbound_nodes"]]
+            written = self.model(layers[entry["name"]])
+            entries.append(written | {"name": entry["name"], "inbound_nodes": calls})
+        return {**config, "trainable": model.trainable, "layers": entries}
+
+
+def _call_3(call: Any, tensor: Any) -> Config:
+    """One call in the form of Keras 3."""
+    if isinstance(call, Mapping):
+        filled = _filled(call, tensor)
+        return {"args": filled["args"], "kwargs": filled["kwargs"]}
+    inputs = [tensor(place[:3]) for place in call]
+    return {
+        "args": inputs if len(inputs) == 1 else [inputs],
+        "kwargs": _filled(call[0][3], tensor),
+    }
+
+
+def _filled(value: Any, tensor: Any) -> Any:
+    """Arguments of a call with tensors of Keras 3 in the place of lamina's."""
+    if isinstance(value, Mapping):
+        if set(value) == {"tensor"}:
+            return tensor(value["tensor"])
+        return {key: _filled(part, tensor) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_filled(part, tensor) for part in value]
+    return plain(value)
+
+
+def function_3(name: str, config: Any) -> Config:
+    """A function as Keras 3 writes it; one of lamina's that Keras does not have, as lamina does."""
+    place, _, function = str(config).rpartition(".")
+    if name == "lamina" and place != "activations":
+        return {"class_name": name, "config": config}
+    word = function if name == "lamina" else str(config)
+    return {
+        "module": "builtins",
+        "class_name": "function",
+        "config": _IN_3.get(word, word),
+        "registered_name": "function",
+    }
+
+
+class Keras2:
+    """Write configs as ``tf.keras`` 2 does, so that Keras 3 reads them too."""
+
+    def model(self, model: Any, called: bool = False) -> Config:
+        """The entry of a model or a layer.
+
+        Args:
+            model: the layer.
+            called: whether it is called in a graph; a `Sequential` is then written without its
+                input, since `tf.keras` and Keras 3 count its calls alike only so.
+        """
+        name, config = renamed(class_name(model), model.get_config())
+        if name == "Functional":
+            config = self.graph(model, config)
+        elif name == "Sequential":
+            first = [] if model._entry is None or called else [model._entry]
+            layers = [self.model(layer) for layer in (*first, *model.layers)]
+            config = {"name": config["name"], "layers": layers}
+        else:
+            config = self.arguments(name, config)
+        found = {"class_name": name, "config": config}
+        shape = build_shape(model) if registry.exact("layer", name) is None else None
+        return found if shape is None else found | {"build_config": {"input_shape": shape}}
+
+    def arguments(self, name: str, config: Mapping[str, Any]) -> Config:
+        """The arguments of an object of a class."""
+        found = without(config, _AXES | _SILENT.get(name, {}) | _UNKNOWN_TO_2.get(name, {}))
+        if name != "InputLayer" and registry.exact("layer", name) is not None:
+            found.pop("batch_input_shape", None)
+            found = {k: v for k, v in found.items() if k != "activity_regularizer" or v is not None}
+        return {key: self.value(key, value) for key, value in found.items()}
+
+    def value(self, key: str, value: Any) -> Any:
+        """The value of an argument."""
+        if isinstance(value, Layer):
+            return self.model(value)
+        if isinstance(value, Mapping):
+            config = value.get("config")
+            if isinstance(value.get("class_name"), str) and isinstance(config, Mapping):
+                return {**value, "config": self.arguments(value["class_name"], config)}
+            return {name: self.value(str(name), part) for name, part in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.value(key, part) for part in value]
+        return plain(value)
+
+    def graph(self, model: Any, config: Config) -> Config:
+        """The config of a model with a graph; calls of models in it are counted from 1."""
+        layers = {layer.name: layer for layer in model.graph.layers_only()}
+        shifted = {name for name, layer in layers.items() if _counts_from_1(layer)}
+
+        def place(value: Any) -> list[Any]:
+            return [value[0], value[1] + (value[0] in shifted), value[2]]
+
+        entries = []
+        for entry in config["layers"]:
+            calls = [_call_2(call, place) for call in entry["inbound_nodes"]]
+            written = self.model(layers[entry["name"]], called=True)
+            entries.append(written | {"name": entry["name"], "inbound_nodes": calls})
+        ends = {key: _shifted(config[key], place) for key in ("input_layers", "output_layers")}
+        return {**config, "layers": entries} | ends
+
+
+def _counts_from_1(layer: Any) -> bool:
+    """Whether Keras 2 counts the making of a layer as its first call: so with graphs."""
+    return getattr(layer, "graph", None) is not None and not hasattr(layer, "_entry")
+
+
+def _call_2(call: Any, place: Any) -> Any:
+    """One call in the form of Keras 2."""
+    if not isinstance(call, Mapping):
+        return [[*place(one), plain(_places_2(one[3], place))] for one in call]
+    args, kwargs = call["args"], _places_2(call["kwargs"], place)
+    inputs = args[0] if len(args) == 1 else None
+    if isinstance(inputs, Mapping) and set(inputs) != {"tensor"}:
+        return {key: [*place(one["tensor"]), kwargs] for key, one in inputs.items()}
+    raise ValueError(
+        "A layer is called with several positional arguments, which HDF5 files cannot hold. Pass "
+        "all but the first by name, or save as .keras."
+    )
+
+
+def _places_2(value: Any, place: Any) -> Any:
+    """Arguments of a call with the places of tensors as Keras 2 writes them."""
+    if isinstance(value, Mapping):
+        if set(value) == {"tensor"}:
+            return place(value["tensor"])
+        return {key: _places_2(part, place) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_places_2(part, place) for part in value]
+    return plain(value)
+
+
+def _shifted(places: Any, place: Any) -> Any:
+    if isinstance(places, Mapping):
+        return {key: place(one) for key, one in places.items()}
+    return [place(one) for one in places]
+
+
+def build_shape(model: Any) -> Any:
+    """The input shape that a model or layer was built for, as lists, if it is known."""
+    shape = getattr(model, "_build_shape", None)
+    if shape is None and getattr(model, "graph", None) is not None and len(model.inputs) == 1:
+        shape = model.inputs[0].shape
+    return _listed(shape)
+
+
+def _listed(shape: Any) -> Any:
+    if isinstance(shape, list | tuple):
+        return [_listed(part) for part in shape]
+    if isinstance(shape, Mapping):
+        return {key: _listed(part) for key, part in shape.items()}
+    return shape
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    return value

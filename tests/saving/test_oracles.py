@@ -1,0 +1,217 @@
+"""What lamina writes, Keras 3.15 and ``tf_keras`` open: same predictions, same training."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.saving.oracle import run_oracle
+from tests.saving.test_save_model import (
+    Scaled,
+    frozen,
+    graph,
+    images,
+    noise,
+    predicted,
+    randomised,
+    registered,
+    stack,
+    subclassed,
+    words,
+)
+
+from lamina import activations, layers, losses, metrics, optimizers, schedules
+from lamina.models import Model, Sequential, load_model
+
+ROADS: list[Any] = [("keras", "keras3"), ("h5", "keras3"), ("h5", "tf_keras")]
+
+
+def sigmoid_words() -> Any:
+    return words("sigmoid")
+
+
+def several_axes() -> Any:
+    x = layers.Input((4, 6), name="x")
+    y = layers.Permute((2, 1))(x)
+    y = layers.Reshape((3, 8))(y)
+    y = layers.GaussianNoise(0.1)(layers.UpSampling1D(2)(layers.Cropping1D((1, 0))(y)))
+    y = layers.ZeroPadding1D(1)(y)
+    y = layers.Softmax(axis=1)(layers.ReLU(6.0, 0.1, 0.2)(y))
+    z = layers.RepeatVector(3)(layers.GlobalMaxPooling1D()(x))
+    total = layers.Average()([layers.ELU(0.5)(y), y])
+    return Model(x, {"total": total, "z": layers.SpatialDropout1D(0.1)(z)}), [noise(2, 4, 6)]
+
+
+def masked() -> Any:
+    x = layers.Input((4, 3), name="x")
+    y = layers.Dense(5)(layers.Masking(0.0)(x))
+    inputs = noise(2, 4, 3)
+    inputs[:, 2:] = 0
+    return Model(x, layers.GlobalAveragePooling1D()(y)), [inputs]
+
+
+@pytest.mark.parametrize(("ending", "which"), ROADS)
+@pytest.mark.parametrize(
+    "make", [stack, images, sigmoid_words, graph, frozen, several_axes, masked]
+)
+def test_models_predict_the_same(tmp_path, make, ending, which):
+    model, inputs = make()
+    randomised(model)
+    path = tmp_path / f"model.{ending}"
+    model.save(path)
+    if make is graph and (ending, which) == ("h5", "keras3"):
+        refused_there(path)
+        return
+    script = """
+        model = keras.models.load_model(file)
+        found = model.predict(one(inputs), verbose=0)
+        found = list(found.values()) if isinstance(found, dict) else several(found)
+        result.update(numbered("prediction", found))
+        result["trainable"] = [layer.trainable for layer in model.layers]
+    """
+    found = run_oracle(which, script, file=path, inputs=inputs)
+    for place, ours in enumerate(predicted(model, inputs)):
+        np.testing.assert_allclose(found[f"prediction_{place}"], ours, rtol=2e-5, atol=2e-6)
+    assert found["trainable"] == [layer.trainable for layer in model.layers]
+
+
+def refused_there(path: Any) -> None:
+    """Keras 3 opens no ``.h5`` file with a graph in a graph, those of ``tf.keras`` neither."""
+    with pytest.raises(AssertionError, match="Invalid Functional model configuration"):
+        run_oracle("keras3", "keras.models.load_model(file)", file=path)
+
+
+OPTIMIZERS = {
+    "sgd": lambda: optimizers.SGD(0.1),
+    "momentum": lambda: optimizers.SGD(0.1, momentum=0.5, nesterov=True),
+    "schedule": lambda: optimizers.Adam(schedules.ExponentialDecay(0.1, 10, 0.5)),
+    "amsgrad": lambda: optimizers.Adam(0.01, amsgrad=True, clipnorm=0.5),
+    "rmsprop": lambda: optimizers.RMSprop(0.01),
+    "adagrad": lambda: optimizers.Adagrad(0.1),
+    "adadelta": lambda: optimizers.Adadelta(0.5),
+    "adamax": lambda: optimizers.Adamax(0.01),
+    "nadam": lambda: optimizers.Nadam(0.01),
+    "adamw": lambda: optimizers.AdamW(0.01, weight_decay=0.1),
+    "ftrl": lambda: optimizers.Ftrl(0.1),
+}
+
+
+@pytest.mark.parametrize(("ending", "which"), ROADS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_training_goes_on_there(tmp_path, name, ending, which):
+    model = Sequential([layers.Dense(4, activation="tanh", input_shape=(3,)), layers.Dense(2)])
+    model.compile(OPTIMIZERS[name](), "mse")
+    x, y = noise(8, 3), noise(8, 2)
+    for _ in range(3):
+        model.train_on_batch(x, y)
+    path = tmp_path / f"model.{ending}"
+    model.save(path)
+    found = run_oracle(which, "train", file=path, inputs=[x], targets=[y], steps=2)
+    ours = [float(model.train_on_batch(x, y)) for _ in range(2)]
+    assert [found["loss_1"], found["loss_2"]] == pytest.approx(ours, rel=1e-5)
+    for place, weight in enumerate(model.get_weights()):
+        np.testing.assert_allclose(found[f"weight_{place}"], weight, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("ending", "which"), ROADS)
+def test_losses_and_metrics_are_there(tmp_path, ending, which):
+    x = layers.Input((4,), name="x")
+    outs = [layers.Dense(1, name="one")(x), layers.Dense(3, activation="softmax", name="two")(x)]
+    model = Model(x, outs)
+    model.compile(
+        "adam",
+        {"one": losses.Huber(delta=2.0), "two": "categorical_crossentropy"},
+        metrics={"one": ["mae", metrics.RootMeanSquaredError(name="rms")], "two": ["accuracy"]},
+        loss_weights={"one": 0.5, "two": 2.0},
+    )
+    values = noise(4, 4)
+    targets = [noise(4, 1), np.eye(3, dtype="f")[[0, 2, 1, 0]]]
+    model.train_on_batch(values, targets)
+    path = tmp_path / f"model.{ending}"
+    model.save(path)
+    script = """
+        model = keras.models.load_model(file)
+        result["loss"] = model.evaluate(one(inputs), targets, verbose=0, return_dict=True)
+    """
+    found = run_oracle(which, script, file=path, inputs=[values], targets=targets)["loss"]
+    ours = model.evaluate(values, targets, verbose=0, return_dict=True)
+    assert found["loss"] == pytest.approx(ours["loss"], rel=1e-5)
+    for name in ("one_mae", "one_rms", "two_accuracy"):  # other releases may name them in full
+        assert any(value == pytest.approx(float(ours[name]), rel=1e-5) for value in found.values())
+
+
+def test_both_slopes_of_hard_sigmoid(tmp_path):
+    for function, which, ending in (
+        (activations.hard_sigmoid_keras3, "keras3", "keras"),
+        (activations.hard_sigmoid, "tf_keras", "h5"),
+    ):
+        model = Sequential([layers.Dense(3, activation=function, input_shape=(2,))])
+        randomised(model)
+        model.save(tmp_path / f"model.{ending}")
+        inputs = [noise(3, 2)]
+        found = run_oracle(
+            which,  # type: ignore[arg-type]
+            "predict",
+            file=tmp_path / f"model.{ending}",
+            inputs=inputs,
+        )
+        ours = predicted(model, inputs)[0]
+        np.testing.assert_allclose(found["prediction_0"], ours, rtol=1e-5, atol=1e-6)
+    model = Sequential([layers.Dense(3, activation="hard_sigmoid", input_shape=(2,))])
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(AssertionError, match="hard_sigmoid_keras2"):
+        run_oracle("keras3", "keras.models.load_model(file)", file=tmp_path / "model.keras")
+
+
+CLASSES = """
+    @keras.saving.register_keras_serializable("saving")
+    class Scaled(keras.layers.Layer):
+        def __init__(self, factor=2.0, inner=None, **options):
+            super().__init__(**options)
+            self.factor, self.inner = factor, inner
+        def build(self, input_shape):
+            self.shift = self.add_weight(name="shift", shape=(1,))
+            self.inner.build(input_shape)
+            self.built = True
+        def call(self, inputs):
+            return self.inner(inputs) * self.factor + self.shift
+        @classmethod
+        def from_config(cls, config):
+            inner = keras.saving.deserialize_keras_object(config.pop("inner"))
+            return cls(inner=inner, **config)
+
+    @keras.saving.register_keras_serializable("saving")
+    class Own(keras.Model):
+        def __init__(self, units=3, **options):
+            super().__init__(**options)
+            self.first = keras.layers.Dense(units, activation="tanh")
+            self.second = keras.layers.Dense(2)
+        def call(self, inputs):
+            return self.second(self.first(inputs))
+
+    model = keras.models.load_model(file)
+    result["prediction"] = model.predict(one(inputs), verbose=0)
+"""
+
+
+@pytest.mark.parametrize("make", [registered, subclassed])
+def test_registered_classes(tmp_path, make):
+    model, inputs = make()
+    randomised(model)
+    model.save(tmp_path / "model.keras")
+    found = run_oracle("keras3", CLASSES, file=tmp_path / "model.keras", inputs=inputs)
+    ours = predicted(model, inputs)[0]
+    np.testing.assert_allclose(found["prediction"], ours, rtol=1e-5, atol=1e-6)
+    assert Scaled.__name__ in CLASSES
+
+
+@pytest.mark.parametrize(("ending", "which"), [ROADS[0], ROADS[2]])
+def test_files_go_there_and_back(tmp_path, ending, which):
+    model, inputs = graph()
+    randomised(model)
+    model.save(tmp_path / f"there.{ending}")
+    script = "keras.models.load_model(file).save(target)"
+    target = tmp_path / f"back.{ending}"
+    run_oracle(which, script, file=tmp_path / f"there.{ending}", target=target)
+    again = load_model(target)
+    for old, new in zip(predicted(model, inputs), predicted(again, inputs), strict=True):
+        np.testing.assert_allclose(old, new, rtol=1e-6, atol=1e-6)
