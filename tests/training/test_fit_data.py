@@ -14,7 +14,7 @@ from jax.experimental.sparse import BCOO
 import lamina
 from lamina import optimizers
 from lamina.callbacks import LambdaCallback
-from lamina.layers import Concatenate, Dense, Flatten, Input
+from lamina.layers import Activation, Concatenate, Dense, Flatten, Input, Reshape
 from lamina.models import Model, Sequential
 
 ROWS, FEATURES, BATCH, RATE = 10, 3, 4, 0.1
@@ -305,3 +305,15 @@ def test_a_ragged_last_batch_of_sparse_rows_counts_by_its_rows(make, steps) -> N
     assert [history["val_loss"][0], history["val_mae"][0]] == expected
     assert model.evaluate(make(data), Y, BATCH, 0) == expected
     np.testing.assert_allclose(model.predict(make(data), BATCH), error + Y, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [Activation("relu", name="own"), Reshape((FEATURES, 1), name="own"), Flatten(name="own")],
+)
+def test_a_layer_that_takes_no_sparse_input_says_so(layer) -> None:
+    place = Input((FEATURES,), sparse=True)
+    model = Model(place, layer(place))
+    rows = scipy.sparse.random(4, FEATURES, 0.5, format="csr", dtype="float32")
+    with pytest.raises(TypeError, match=r"'own' takes no sparse input\. Let a Dense or a Lambda"):
+        model.predict(rows)

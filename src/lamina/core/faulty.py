@@ -21,6 +21,10 @@ _VALUES = (
 _NOTE = "For simplicity, JAX has removed its internal frames"
 
 
+class SparseInputError(TypeError):
+    """A layer got a sparse input that cannot take one."""
+
+
 class ValuesNeededError(TypeError):
     """Code asked for values of arrays while only their shapes were known."""
 
@@ -36,7 +40,8 @@ def explain(layer: Any, error: Exception, args: tuple[Any, ...]) -> None:
     """Note on an error which layer it came from, and on what inputs.
 
     Raises:
-        TypeError: in the place of JAX's own, if ``call`` asked for values of traced arrays.
+        TypeError: in the place of JAX's own, if ``call`` asked for values of traced arrays, or if
+            an input is sparse.
     """
     without_note(error)
     if isinstance(error, _VALUES):
@@ -48,8 +53,14 @@ def explain(layer: Any, error: Exception, args: tuple[Any, ...]) -> None:
             "lamina.ops, K or jax.numpy, and jnp.where in the place of if; or run it step by step "
             f"with run_eagerly=True. JAX said: {str(error).splitlines()[0]}"
         ) from None
-    if str(layer) in str(error) or getattr(error, "__notes__", None):
+    told = isinstance(error, SparseInputError) or str(layer) in str(error)
+    if told or getattr(error, "__notes__", None):
         return
+    if not is_foreign(type(layer)) and any(hasattr(x, "todense") for x in shapes.flat(args)):
+        raise SparseInputError(
+            f"{layer} takes no sparse input. Let a Dense or a Lambda take it first, or pass "
+            "x.toarray()."
+        ) from None
     found = [shown(x) for x in shapes.flat(args) if hasattr(x, "shape")]
     where = f" on inputs of shapes {', '.join(found)}" if found else ""
     error.add_note(f"This happened in the call of {layer}{where}.")
