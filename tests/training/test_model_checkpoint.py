@@ -11,7 +11,7 @@ import pytest
 
 from lamina.callbacks import Callback, CallbackList, ModelCheckpoint
 from lamina.layers import Dense
-from lamina.models import Sequential
+from lamina.models import Sequential, load_model
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 LOSSES = [0.9, 0.7, 0.8, 0.7, 0.65, 0.66, 0.3]
@@ -96,14 +96,14 @@ def test_a_number_that_is_missing_saves_nothing_as_in_keras_2():
 @pytest.mark.usefixtures("inside")
 def test_the_best_of_the_batches():
     """Keras 3.15 fails here; the definition: better than at all saves before."""
-    name = "m{epoch}-{batch}"
+    name = "m{epoch}-{batch}.h5"
     callback = ModelCheckpoint(name, "loss", save_best_only=True, save_freq=2)
     best, wanted = np.inf, []
     for place in range(2, len(LOSSES) * BATCHES + 1, 2):
         epoch, batch = divmod(place - 1, BATCHES)
         if batch_loss(epoch, batch) < best:
             best = batch_loss(epoch, batch)
-            wanted.append([0, epoch, batch, "save", f"m{epoch + 1}-{batch + 1}", True])
+            wanted.append([0, epoch, batch, "save", f"m{epoch + 1}-{batch + 1}.h5", True])
     assert 3 < len(wanted) < 14
     assert drive(callback, trainings=1) == wanted
     assert callback.best == best
@@ -129,9 +129,9 @@ def trained() -> Sequential:
 @pytest.mark.parametrize("others", [[], [Each()]], ids=["many-at-once", "each"])
 def test_within_fit_batches_are_counted_once(trained, tmp_path, others):
     x, y = np.ones((22, 5), "f"), np.ones((22, 3), "f")
-    callback = ModelCheckpoint(str(tmp_path / "{epoch}-{batch}"), save_freq=4)
+    callback = ModelCheckpoint(str(tmp_path / "{epoch}-{batch}.h5"), save_freq=4)
     saved: list[str] = []
-    trained.save = lambda path, overwrite: saved.append(Path(path).name)
+    trained.save = lambda path, overwrite: saved.append(Path(path).stem)
     options = {"batch_size": 2, "epochs": 3, "verbose": 0, "validation_data": (x, y)}
     trained.fit(x, y, callbacks=[*others, callback], **options)
     del trained.save
@@ -140,15 +140,15 @@ def test_within_fit_batches_are_counted_once(trained, tmp_path, others):
 
 
 def test_the_loop_stops_only_where_it_saves(trained, tmp_path):
-    callback = ModelCheckpoint(str(tmp_path / "m"), save_freq=4)
+    callback = ModelCheckpoint(str(tmp_path / "m.h5"), save_freq=4)
     assert not CallbackList([callback]).needs_batches
-    assert CallbackList([callback, ModelCheckpoint("m", save_freq=3)]).room(0) == 3
+    assert CallbackList([callback, ModelCheckpoint("m.h5", save_freq=3)]).room(0) == 3
 
     class Own(ModelCheckpoint):
         def on_batch_end(self, batch: int, logs: Any = None) -> None:
             """Of a user's."""
 
-    assert CallbackList([Own("m")]).needs_batches
+    assert CallbackList([Own("m.h5")]).needs_batches
 
 
 def test_names_take_old_and_new_names_of_the_numbers(inside):
@@ -165,10 +165,10 @@ def test_names_take_old_and_new_names_of_the_numbers(inside):
 
 @pytest.mark.usefixtures("inside")
 def test_it_says_what_it_does(capsys):
-    callback = ModelCheckpoint("m{epoch}", "val_loss", verbose=1, save_best_only=True)
+    callback = ModelCheckpoint("m{epoch}.h5", "val_loss", verbose=1, save_best_only=True)
     drive(callback, trainings=1)
     lines = [line for line in capsys.readouterr().out.splitlines() if line]
-    assert lines[0] == "Epoch 1: val_loss is 0.90000, the best so far; saving to m1"
+    assert lines[0] == "Epoch 1: val_loss is 0.90000, the best so far; saving to m1.h5"
     assert lines[2] == "Epoch 3: val_loss is not better than 0.70000"
     assert len(lines) == len(LOSSES)
 
@@ -185,17 +185,37 @@ def test_it_says_what_it_does(capsys):
         ({"save_best": True}, TypeError, "no argument 'save_best'. Did you mean 'save_best_only'"),
         ({"options": object()}, TypeError, "no argument 'options'"),
         ({"load_weights_on_restart": True}, ValueError, "BackupAndRestore"),
+        ({"filepath": "best"}, ValueError, r"must end in \.keras, \.h5, \.hdf5, .* got 'best'"),
         ({"monitor": 3}, TypeError, "monitor must be the name of a number"),
     ],
 )
 def test_wrong_arguments_are_named(options, error, message):
     with pytest.raises(error, match=message):
-        ModelCheckpoint("m", **options)
+        ModelCheckpoint(**{"filepath": "m.h5", **options})
 
 
 def test_a_direction_is_asked_for_only_when_it_matters():
-    callback = ModelCheckpoint("m", monitor="wealth", load_weights_on_restart=False)
+    callback = ModelCheckpoint("m.h5", monitor="wealth", load_weights_on_restart=False)
     callback.on_train_begin()
-    callback = ModelCheckpoint("m", monitor="wealth", save_best_only=True)
+    callback = ModelCheckpoint("m.h5", monitor="wealth", save_best_only=True)
     with pytest.raises(ValueError, match="pass mode='min' or mode='max'"):
         callback.on_train_begin()
+
+
+@pytest.mark.parametrize("ending", [".h5", ".hdf5", ".keras", ".weights.h5"])
+def test_what_is_saved_can_be_loaded(trained, tmp_path, ending):
+    x, y = np.ones((6, 5), "f"), np.ones((6, 3), "f")
+    weights = ending == ".weights.h5"
+    name = str(tmp_path / "of" / "epoch{epoch}") + ending
+    callback = ModelCheckpoint(name, save_weights_only=weights, save_freq=2)
+    trained.fit(x, y, batch_size=2, epochs=2, verbose=0, callbacks=callback)
+    wanted = trained.get_weights()
+    trained.fit(x, y, verbose=0)
+    path = tmp_path / "of" / f"epoch2{ending}"
+    if weights:
+        trained.load_weights(path)
+        found = trained
+    else:
+        found = load_model(path)
+    for one, other in zip(found.get_weights(), wanted, strict=True):
+        np.testing.assert_array_equal(one, other)

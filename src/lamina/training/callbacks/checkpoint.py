@@ -13,6 +13,9 @@ from lamina.training.logs import as_logs
 
 _BATCH = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
 
+WHOLE = (".keras", ".h5", ".hdf5")
+"""Endings of files that hold a whole model."""
+
 
 class ModelCheckpoint(Monitor):
     """Save the model, or its weights, after epochs or after so many batches.
@@ -23,7 +26,8 @@ class ModelCheckpoint(Monitor):
     Args:
         filepath: where to; ``{epoch}`` and the names in the logs are filled in, as in
             ``"weights.{epoch:02d}-{val_loss:.2f}.h5"``; ``{batch}`` too if `save_freq` is an int.
-            Epochs and batches count from 1. The ending says in which format.
+            Epochs and batches count from 1. The ending says in which format:
+            ``.keras``, ``.h5`` or ``.hdf5`` for a whole model.
         monitor: name of the number that `save_best_only` looks at, in the spelling of any release.
         verbose: print a line whenever it saves.
         save_best_only: save only if the number is better than at all saves before.
@@ -67,6 +71,11 @@ class ModelCheckpoint(Monitor):
         self.save_freq = save_freq if save_freq == "epoch" else _positive(save_freq, "save_freq")
         self.period = _positive(old.pop("period", 1), "period")
         self._refuse(old)
+        if not save_weights_only and not self.filepath.lower().endswith(WHOLE):
+            raise ValueError(
+                f"ModelCheckpoint: filepath must end in {', '.join(WHOLE)}, which says the format, "
+                f"got {self.filepath!r}. Or pass save_weights_only=True."
+            )
         if self.period > 1 and self.save_freq != "epoch":
             raise ValueError(
                 "ModelCheckpoint: period counts epochs and save_freq=int batches; give one of them."
