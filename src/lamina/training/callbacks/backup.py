@@ -20,8 +20,11 @@ class BackupAndRestore(Keeper):
     What is kept is the whole state: weights, optimizer, metrics, seeds, the order of rows, the
     place within the epoch, and what callbacks remember (`Callback.get_state`). A training that was
     killed at any moment and started again ends with the same weights, bit for bit, and the same
-    history as one that was never killed. The files are written by a thread while the training
-    goes on; two are kept, and if the newest is damaged the one before it is taken, with a warning.
+    history as one that was never killed, on the same kind of machine with the same releases. (On
+    a GPU XLA may choose other kernels in another process;
+    ``XLA_FLAGS=--xla_gpu_deterministic_ops=true`` asks it not to.) The files are written by a
+    thread while the training goes on; two are kept, and if the newest is damaged the one before it
+    is taken, with a warning.
 
     The data are not in the file. Arrays and a `Sequence` go on at the batch where it stopped;
     ``on_epoch_begin`` and ``on_epoch_end`` of a `Sequence` are called once for each epoch that is
@@ -161,11 +164,10 @@ class BackupAndRestore(Keeper):
             "size": _size(training),
         }
         snapshot = checkpoint.taken(training.model, training.callbacks, place)
-        target = checkpoint.next_in(self._folder)
-        keep = 3 if self.double_checkpoint else 2
+        folder, keep = self._folder, 3 if self.double_checkpoint else 2
         checkpoint.writer.submit(
-            os.fspath(self._folder),
-            lambda: checkpoint.stored(snapshot, target, self._folder, keep),
+            os.fspath(folder),
+            lambda: checkpoint.stored(snapshot, checkpoint.next_in(folder), folder, keep),
             newest=True,
         )
 
