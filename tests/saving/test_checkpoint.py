@@ -6,10 +6,14 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import lamina
+from lamina import optimizers
 from lamina.callbacks import EarlyStopping
 from lamina.layers import BatchNormalization, Dense, Dropout
 from lamina.models import Sequential
@@ -229,3 +233,52 @@ def test_wrong_calls_are_named(trained, tmp_path):
     with pytest.raises(ValueError, match="needs a model whose weights exist"):
         save_checkpoint(built(1, shaped=False), tmp_path)
     assert list(Path(tmp_path).iterdir()) == []
+
+
+OPTIMIZERS = {
+    "sgd": lambda: optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+    "amsgrad": lambda: optimizers.Adam(amsgrad=True, gradient_accumulation_steps=3),
+    "centered": lambda: optimizers.RMSprop(centered=True, momentum=0.5, use_ema=True),
+    "adafactor": optimizers.Adafactor,
+    "ftrl": optimizers.Ftrl,
+    "muon": optimizers.Muon,
+    "schedule": lambda: optimizers.Nadam(optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)),
+    "scaled": lambda: optimizers.LossScaleOptimizer(optimizers.Adam()),
+    "several": lambda: optimizers.MultiOptimizer(
+        optimizers.OptimizerMap(optimizers.Adam(), {"first/.*": optimizers.SGD(momentum=0.5)})
+    ),
+    "optax": lambda: optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(1e-3)),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_leaf_of_an_optimizer_goes_along(tmp_path, name):
+    def made(seed: int) -> Sequential:
+        model = Sequential(
+            [Dense(HIDDEN, name="first", input_shape=(FEATURES,)), Dense(OUTPUTS, name="last")]
+        )
+        model.compile(OPTIMIZERS[name](), "mse")
+        random, optimizer = np.random.default_rng(seed), model.optimizer
+        state = optimizer.init(model.trainable_weights)
+        optimizer.state = jax.tree.map(
+            lambda leaf: jnp.asarray(random.integers(1, 100, leaf.shape)).astype(leaf.dtype), state
+        )
+        return model
+
+    one, two = made(1), made(2)
+    save_checkpoint(one, tmp_path)
+    load_checkpoint(two, tmp_path)
+    first, structure = jax.tree.flatten(one.optimizer.state)
+    second, other = jax.tree.flatten(two.optimizer.state)
+    assert structure == other
+    assert len(first) > 1
+    same(first, second)
+
+
+def test_rates_that_were_changed_go_along(tmp_path):
+    one, two = (built(seed, OPTIMIZERS["several"]()) for seed in (1, 2))
+    one.optimizer.optimizers[0].learning_rate = 0.25
+    save_checkpoint(one, tmp_path)
+    load_checkpoint(two, tmp_path)
+    rates = [float(inner.learning_rate) for inner in two.optimizer.optimizers]
+    assert rates == pytest.approx([0.25, 0.001])
