@@ -117,6 +117,55 @@ def test_long_lists_are_split_as_keras_splits_them() -> None:
         assert (root.texts("short"), root.texts("empty")) == (["a"], [])
 
 
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+@pytest.mark.parametrize("count", [1, 7])
+def test_texts_are_those_that_the_library_reads(libver: str, count: int) -> None:
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", libver=libver) as root:
+        group = root.create_group("a")
+        for number in range(count):
+            group.attrs[f"t{number}"] = f"text {number} äß" * (number * 400 + 1)
+            group.attrs[f"l{number}"] = [f"{number}", "", "two words"] if number < 1 else "x"
+    with h5_file.opened(buffer, "f") as root:
+        if libver == "latest" and count > 4:  # many attributes lie in a heap of another kind
+            with pytest.raises(ValueError, match="stored in a way that is not read"):
+                root.group("a").text("t0")
+            return
+        assert root.group("a").attribute("l0") == ["0", "", "two words"]
+        for number in range(count):
+            text = f"text {number} äß" * (number * 400 + 1)
+            assert root.group("a").text(f"t{number}") == text
+
+
+def damaged(change: Callable[[bytearray, int], None]) -> io.BytesIO:
+    """A file whose heap of texts was changed behind its mark."""
+
+    def fill(root: Any) -> None:
+        root.attrs["names"] = ["one", "two"]
+
+    content = bytearray(file_of(fill).getvalue())
+    change(content, content.index(b"GCOL"))
+    return io.BytesIO(bytes(content))
+
+
+def endless(content: bytearray, heap: int) -> None:
+    content[heap + 24 : heap + 32] = bytes([0xF0] + [0xFF] * 7)  # a size that leads back
+
+
+def long(content: bytearray, heap: int) -> None:
+    content[heap + 24 : heap + 32] = (1 << 40).to_bytes(8, "little")
+
+
+def without_size(content: bytearray, heap: int) -> None:
+    content[heap + 8 : heap + 16] = bytes(8)
+
+
+@pytest.mark.parametrize("change", [endless, long, without_size], ids=lambda one: one.__name__)
+def test_a_damaged_heap_of_texts_ends(change: Callable[[bytearray, int], None]) -> None:
+    with h5_file.opened(damaged(change), "f") as root, pytest.raises(ValueError, match=r"^f: /"):
+        root.texts("names")
+
+
 def test_a_text_of_any_length_and_a_name_that_is_too_long() -> None:
     buffer = io.BytesIO()
     with written(buffer) as root:

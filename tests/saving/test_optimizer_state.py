@@ -250,3 +250,19 @@ def test_names_in_our_legacy_files_are_those_of_tf_keras(tmp_path: Path) -> None
         names = [name.decode() for name in group.attrs["weight_names"]]
         assert names[:3] == ["iteration:0", "Adam/momentum/a/kernel:0", "Adam/velocity/a/kernel:0"]
         assert group["iteration:0"][()] == 1
+
+
+def test_files_of_weights_bring_the_state_along_as_in_keras_3(tmp_path: Path) -> None:
+    model, other = trained(OPTIMIZERS["adam"], 3), trained(OPTIMIZERS["adam"], 1)
+    model.save_weights(tmp_path / "w.weights.h5")
+    other.load_weights(tmp_path / "w.weights.h5")
+    for a, b in zip(model.optimizer.get_weights(), other.optimizer.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    another = trained(OPTIMIZERS["momentum"], 1)
+    before = another.optimizer.get_weights()
+    with pytest.warns(UserWarning, match="'m': load_weights leaves the optimizer as it is: <SGD"):
+        another.load_weights(tmp_path / "w.weights.h5")
+    for a, b in zip(another.optimizer.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for a, b in zip(another.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)

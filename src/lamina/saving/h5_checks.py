@@ -142,7 +142,9 @@ def dtype_of(dataset: Any, place: str) -> np.dtype:
 
     kind = dataset.id.get_type()
     if isinstance(kind, h5py.h5t.TypeOpaqueID):
-        return _opaque(dataset, kind, place)
+        if kind.get_size() != 2:
+            raise refused(place, f"holds {kind.get_size()} bytes of no known type for each element")
+        return np.dtype(jnp.bfloat16)  # as Keras 3 stores it
     plain = (
         h5py.h5t.TypeIntegerID,
         h5py.h5t.TypeFloatID,
@@ -155,14 +157,6 @@ def dtype_of(dataset: Any, place: str) -> np.dtype:
     if isinstance(kind, h5py.h5t.TypeEnumID) and dtype != np.dtype(bool):
         raise refused(place, "holds an enumeration; only numbers, flags and texts are read")
     return dtype
-
-
-def _opaque(dataset: Any, kind: Any, place: str) -> np.dtype:
-    """The dtype of what Keras 3 stores as bytes without a meaning."""
-    stated = dataset.attrs.get("dtype", "bfloat16") if kind.get_size() == 2 else None
-    if stated not in ("bfloat16", b"bfloat16"):
-        raise refused(place, f"holds {kind.get_size()} bytes of no known type for each element")
-    return np.dtype(jnp.bfloat16)
 
 
 def _called(kind: Any) -> str:
@@ -215,8 +209,15 @@ def _check_inflated(dataset: Any, chunk: int, place_of: int, sums: int, place: s
             raise refused(place, f"cannot be unpacked ({error})") from error
 
 
-def attribute(handle: Any, name: str, place: str, file_size: int) -> Any:
+def attribute(handle: Any, name: str, place: str, file_size: int, texts: Any) -> Any:
     """The value of an attribute: a text, a number, or a list of these.
+
+    Args:
+        handle: the group of ``h5py``.
+        name: of the attribute.
+        place: names the group in messages.
+        file_size: bytes of the file.
+        texts: reads texts of any length.
 
     Raises:
         RefusedError: another type, more than one axis, or more than the file can hold.
@@ -234,6 +235,9 @@ def attribute(handle: Any, name: str, place: str, file_size: int) -> Any:
         raise refused(place, f"has an attribute {name!r} of shape {shape}, more than is read")
     if count == 0:
         return []
+    if isinstance(kind, h5py.h5t.TypeStringID) and kind.is_variable_str():
+        found = texts.attribute(address(handle), name, count, place)
+        return found if shape else found[0]
     value = handle.attrs[name]
     return _plain(value, f"{place} attribute {name!r}")
 

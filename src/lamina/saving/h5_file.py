@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 import numpy as np
 
 from lamina.saving import h5_checks
 from lamina.saving.h5_checks import refused
+from lamina.saving.h5_texts import Texts
 
 MAX_DEPTH = 64
 MAX_OBJECTS = 500_000
@@ -72,15 +73,22 @@ class Group:
         place: file and path in it, for messages.
         members: what is in it.
         file_size: bytes of the file.
+        texts: reads texts of any length.
     """
 
     def __init__(
-        self, handle: Any, place: str, members: dict[str, Group | Dataset], file_size: int
+        self,
+        handle: Any,
+        place: str,
+        members: dict[str, Group | Dataset],
+        file_size: int,
+        texts: Texts,
     ) -> None:
         self._handle = handle
         self.place = place
         self.members = members
         self._file_size = file_size
+        self._texts = texts
 
     def find(self, path: str) -> Group | Dataset | None:
         """What is at a path like ``"layers/dense/vars/0"``, or ``None``."""
@@ -137,7 +145,7 @@ class Group:
         with _reported(self.place):
             if name not in self._handle.attrs:
                 return None
-        return h5_checks.attribute(self._handle, name, self.place, self._file_size)
+            return h5_checks.attribute(self._handle, name, self.place, self._file_size, self._texts)
 
     def text(self, name: str) -> str | None:
         """An attribute that is a text, or ``None`` if there is none."""
@@ -203,7 +211,7 @@ def opened(source: Source, name: str | None = None) -> Iterator[Group]:
     label = name or _label(source)
     size = _checked_start(source, label)
     with contextlib.ExitStack() as stack:
-        where = source if hasattr(source, "read") else os.path.expanduser(os.fspath(source))  # type: ignore[arg-type]
+        where: Any = source if hasattr(source, "read") else os.path.expanduser(os.fspath(source))  # type: ignore[arg-type]
         try:
             file = stack.enter_context(h5py.File(where, "r"))
         except (OSError, RuntimeError, ValueError, KeyError) as error:
@@ -211,8 +219,17 @@ def opened(source: Source, name: str | None = None) -> Iterator[Group]:
                 f"{label} is an HDF5 file that is damaged or cut off ({_first_line(error)})."
             ) from error
         with _reported(label):
-            root = _Walk(label, size).group(file, "", 0)
+            raw = source if hasattr(source, "read") else stack.enter_context(open(where, "rb"))
+            root = _Walk(label, size, Texts(_reader(raw), size)).group(file, "", 0)
         yield root
+
+
+def _reader(file: Any) -> Callable[[int, int], bytes]:
+    def read_at(place: int, length: int) -> bytes:
+        file.seek(place)
+        return file.read(length)
+
+    return read_at
 
 
 def is_h5(source: Source) -> bool:
@@ -274,9 +291,10 @@ def _first_line(error: BaseException) -> str:
 class _Walk:
     """One way through the file: each object is checked and counted."""
 
-    def __init__(self, label: str, size: int) -> None:
+    def __init__(self, label: str, size: int, texts: Texts) -> None:
         self.label = label
         self.size = size
+        self.texts = texts
         self.count = 0
         self.seen: set[int] = set()
 
@@ -294,7 +312,7 @@ class _Walk:
             if self.count > MAX_OBJECTS:
                 raise refused(self.label, f"has more than {MAX_OBJECTS} groups and arrays")
             members[name] = self.member(handle, name, f"{path}/{name}", depth)
-        return Group(handle, place, members, self.size)
+        return Group(handle, place, members, self.size, self.texts)
 
     def member(self, parent: Any, name: str, path: str, depth: int) -> Group | Dataset:
         import h5py

@@ -175,7 +175,7 @@ def found(root: Group, owner: Layer, by_name: bool = False) -> Found:
         elif not by_name:
             parts.append(Part(label, problem=_missing(root, path)))
     unused = [path for path in _stored_paths(root) if path not in used]
-    return Found(parts, unused)
+    return Found(parts, unused, optimizer_arrays(root))
 
 
 def _missing(root: Group, path: str) -> str:

@@ -64,12 +64,9 @@ def converted(layer: Layer, arrays: Sequence[Stored], old: bool, turned: bool) -
         found = _fused(layer, found)
         if found:
             found = _old_kernels(layer, found)
-    if found and is_a(layer, *_CONVOLUTIONS):
+    if turned and is_a(layer, *_CONVOLUTIONS):
         count = 2 if is_a(layer, "ConvLSTM2D", "ConvLSTM2DCell") else 1
-        found = [
-            _kernel(layer, array, place, turned) if place < count else array
-            for place, array in enumerate(found)
-        ]
+        found = [flipped(array) for array in found[:count]] + found[count:]
     return _without_cudnn(layer, found)
 
 
@@ -106,21 +103,6 @@ def _old_axes(layer: Layer, first: bool) -> tuple[int, ...]:
     if is_a(layer, "Conv2D") and first:
         return (2, 3, 1, 0)
     return (2, 3, 4, 1, 0) if is_a(layer, "Conv3D") and first else ()
-
-
-def _kernel(layer: Layer, array: Stored, place: int, turned: bool) -> Stored:
-    """A kernel of a convolution: turned around, or with filters first as some old files have it."""
-    if turned:
-        array = flipped(array)
-    own = layer.own_variables()
-    shape = own[place].shape if place < len(own) else array.shape
-    if array.shape != shape and len(shape) == 4 and _permuted(array.shape, (3, 2, 0, 1)) == shape:
-        return transposed(array, (3, 2, 0, 1))
-    return array
-
-
-def _permuted(shape: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
-    return tuple(shape[axis] for axis in axes) if len(shape) == len(axes) else ()
 
 
 def _channels_first(layer: Layer) -> bool:

@@ -285,16 +285,6 @@ def weights_in_order(layer: Layer) -> list[Variable]:
     return [variable for slot in _learning_now(layer) for variable in slot.variables]
 
 
-def write_file(root: Any, owner: Layer) -> None:
-    """Write a file of weights.
-
-    Args:
-        root: root group of ``h5py``.
-        owner: the model.
-    """
-    write(root, owner)
-
-
 def write(group: Any, owner: Layer) -> None:
     """Write the weights of a model into a group: the root, or ``model_weights``.
 

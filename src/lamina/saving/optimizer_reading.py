@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from lamina.saving import keras3_weights, legacy_weights
 from lamina.saving.h5_file import Group
 from lamina.saving.optimizer_state import SHARED, Row, fill, rows, shape
-from lamina.saving.stored import Found, Stored, replaced, sources
+from lamina.saving.stored import Found, Stored, held, replaced, sources
 
 if TYPE_CHECKING:
     from lamina.optimizers.base import Optimizer
@@ -72,6 +72,21 @@ def load(optimizer: Optimizer, root: Group, found: Found | None = None) -> bool:
         values = _in_order(optimizer, numbered, f"{root.place}optimizer")
     fill(optimizer, values)
     return True
+
+
+def read_in_order(optimizer: Optimizer, arrays: Sequence[Stored], place: str) -> Values:
+    """The arrays of a state in Keras 3's order, read; for `optimizer_state.fill`.
+
+    Args:
+        optimizer: one that has a state.
+        arrays: what the file has.
+        place: names the file in messages.
+
+    Raises:
+        ValueError: the state is that of another optimizer, or damaged.
+    """
+    found = _in_order(optimizer, arrays, place)
+    return {number: held(array.read(), array.place) for number, array in found.items()}
 
 
 def _end(name: str) -> str:

@@ -154,10 +154,12 @@ class Found:
     Args:
         parts: one for each layer with weights.
         unused: names in the file that no layer took.
+        state: the state of an optimizer in Keras 3's order, in files that have it beside weights.
     """
 
     parts: list[Part]
     unused: list[str] = field(default_factory=list)
+    state: list[Stored] | None = None
 
 
 def paired(layer: str, variables: Sequence[Variable], arrays: Sequence[Stored]) -> Part:

@@ -122,14 +122,37 @@ def found(path: str, owner: Layer, by_name: bool = False) -> Iterator[Found]:
     Raises:
         ValueError: the file is damaged.
     """
+    with _opened(path) as file:
+        arrays: dict[str, Stored] = {name: Tensor(file, name, path) for name in file.keys()}  # noqa: SIM118
+        yield _matched(owner, arrays, _order(file.metadata(), arrays), by_name)
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[Any]:
     package = library()
     try:
         file = package.safe_open(path, framework="numpy")
     except package.SafetensorError as error:
         raise ValueError(f"{path} is a file of safetensors that is damaged ({error}).") from error
     with file:
-        arrays: dict[str, Stored] = {name: Tensor(file, name, path) for name in file.keys()}  # noqa: SIM118
-        yield _matched(owner, arrays, _order(file.metadata(), arrays), by_name)
+        yield file
+
+
+def listed(path: str) -> list[tuple[str, tuple[int, ...], str]]:
+    """Name, shape and type of all arrays of a file, of which no values are read.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    found = []
+    with _opened(path) as file:
+        for name in file.keys():  # noqa: SIM118
+            array = file.get_slice(name)
+            found.append((name, tuple(array.get_shape()), str(array.get_dtype())))
+    return found
 
 
 def _order(metadata: Any, arrays: dict[str, Stored]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -108,8 +108,9 @@ def save_weights(
     """Write all weights of a model into a file.
 
     The file appears under its name when it is complete. Its ending says which format it gets:
-    ``.weights.h5`` the layout of Keras 3, ``.safetensors`` that of safetensors (names are the
-    paths of the weights), all others the HDF5 layout of Keras 1 and 2.
+    ``.weights.h5`` the layout of Keras 3, with the state of the optimizer as there;
+    ``.safetensors`` that of safetensors (names are the paths of the weights), all others the
+    HDF5 layout of Keras 1 and 2.
 
     Args:
         model: the model; it must be built.
@@ -141,9 +142,11 @@ def save_weights(
         if layout == "safetensors":
             tensors.write(file, model)
         else:
-            write = keras3_weights.write if layout == "keras" else legacy_weights.write_file
             with written(file) as root:
-                write(root, model)
+                if layout == "keras":
+                    keras3_weights.write(root, model, _state(model))
+                else:
+                    legacy_weights.write(root, model)
 
 
 def load_weights(
@@ -156,7 +159,9 @@ def load_weights(
 
     What is in the file decides how it is read, not its name: weights or a whole model, HDF5 of
     Keras 1, 2, 3 and ``tf.keras``, ``.weights.h5``, a ``.keras`` archive, safetensors. All
-    shapes are compared first; if one does not fit, the model stays as it is.
+    shapes are compared first; if one does not fit, the model stays as it is. If the model's
+    optimizer has a state already (from a step of training, or ``optimizer.build``), it gets that
+    of a ``.weights.h5`` file.
 
     Args:
         model: the model; it must be built.
@@ -177,7 +182,10 @@ def load_weights(
     path = existing(filepath)
     check_built(model, "load_weights")
     with reading.found(path, model, by_name) as found:
+        restore = _restoring(model, found, path) if not (by_name or skip_mismatch) else None
         result = assign(model, found, skip_mismatch)
+        if restore is not None:
+            restore()
     if not result.loaded and found.parts + [name for name in found.unused if name]:
         warn(
             f"{model}: load_weights found nothing for any layer in {path}. In the file: "
@@ -189,6 +197,33 @@ def load_weights(
             f"{_some([f'{name} ({why})' for name, why in result.skipped.items()])}."
         )
     return result
+
+
+def _state(model: Any) -> tuple[str, list[np.ndarray]] | None:
+    """Name and state of the optimizer of a model, if there is one that Keras knows."""
+    from lamina.saving import optimizer_state
+
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is None or optimizer.state is None:
+        return None
+    if hasattr(optimizer, "gradient_transformation"):  # of optax: no release reads it
+        return None
+    return optimizer.name, optimizer_state.arrays(optimizer)
+
+
+def _restoring(model: Any, found: Found, path: str) -> Callable[[], None] | None:
+    """What gives the optimizer of a model the state of a file, which is read here already."""
+    from lamina.saving import optimizer_reading, optimizer_state
+
+    optimizer = getattr(model, "optimizer", None)
+    if not found.state or optimizer is None or optimizer.state is None:
+        return None
+    try:
+        values = optimizer_reading.read_in_order(optimizer, found.state, path)
+    except ValueError as error:
+        warn(f"{model}: load_weights leaves the optimizer as it is: {error}")
+        return None
+    return lambda: optimizer_state.fill(optimizer, values)
 
 
 def _some(names: list[str]) -> str:
