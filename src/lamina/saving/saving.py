@@ -15,6 +15,7 @@ from lamina.saving import (
     keras3_weights,
     legacy_weights,
     optimizer_state,
+    optimizer_writing,
     training_writing,
     writing,
 )
@@ -170,4 +171,4 @@ def _write_h5(file: IO[bytes], model: Any, config: str, section: str | None) -> 
             put_text(root, "training_config", section)
         legacy_weights.write(root.create_group("model_weights"), model)
         if section is not None and model.optimizer.state is not None:
-            optimizer_state.write_legacy(root, model.optimizer)
+            optimizer_writing.write(root, model.optimizer)
