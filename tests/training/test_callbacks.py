@@ -614,7 +614,8 @@ def test_public_names_are_documented():
     assert set(public.__all__) == {
         *("BaseLogger", "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History"),
         *("LambdaCallback", "LearningRateScheduler", "ProgbarLogger", "ReduceLROnPlateau"),
-        *("RemoteMonitor", "TerminateOnNaN"),
+        *("RemoteMonitor", "TerminateOnNaN", "BackupAndRestore", "ModelCheckpoint"),
+        *("SwapEMAWeights", "TensorBoard"),
     }
     for name in public.__all__:
         assert ">>>" in getattr(public, name).__doc__
