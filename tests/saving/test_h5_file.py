@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import struct
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -163,6 +164,19 @@ def without_size(content: bytearray, heap: int) -> None:
 @pytest.mark.parametrize("change", [endless, long, without_size], ids=lambda one: one.__name__)
 def test_a_damaged_heap_of_texts_ends(change: Callable[[bytearray, int], None]) -> None:
     with h5_file.opened(damaged(change), "f") as root, pytest.raises(ValueError, match=r"^f: /"):
+        root.texts("names")
+
+
+def test_one_text_that_is_meant_many_times_is_refused() -> None:
+    texts = ["x" * 5000, *(f"{number:04d}" for number in range(60))]
+    buffer = file_of(lambda root: root.attrs.create("names", texts, dtype=h5py.string_dtype()))
+    content = buffer.getvalue()
+    at = content.index(struct.pack("<I", 5000))
+    long, short = content[at : at + 16], content[at + 16 : at + 16 * 61]
+    assert [short[place] for place in range(0, 960, 16)] == [4] * 60
+    buffer = io.BytesIO(content.replace(short, long * 60))
+    message = "has an attribute 'names' that is longer than what is read"
+    with h5_file.opened(buffer, "f") as root, pytest.raises(ValueError, match=message):
         root.texts("names")
 
 
