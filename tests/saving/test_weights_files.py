@@ -1,6 +1,7 @@
 """Weights go into a file of each format and come back, or nothing changes."""
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from lamina import saving
+from lamina.core.readers import readers
 from lamina.layers import BatchNormalization, Dense, Dropout, Input
 from lamina.models import Model, Sequential
 from lamina.saving import h5_file, keras3_weights, legacy_weights, tensors
@@ -83,6 +85,34 @@ def test_every_weight_comes_back(tmp_path: Path, name: str, make: Any) -> None:
     same(model, other)
     assert (loaded.skipped, loaded.unused) == ({}, [])
     assert os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("name", ["w.h5", "w.weights.h5", "w.safetensors"])
+def test_no_step_of_another_thread_falls_into_a_file(tmp_path: Path, name: str) -> None:
+    model = Sequential([Dense(50, input_shape=(50,)), Dense(50), Dense(50)])
+    other = Sequential.from_config(model.get_config())
+    model.set_weights([np.zeros_like(array) for array in model.get_weights()])
+    done = threading.Event()
+
+    def step() -> None:
+        number = 0.0
+        while not done.is_set():
+            number += 1.0
+            values = [np.full(w.shape, number, "float32") for w in model.weights]
+            with readers.lock:  # as a step publishes
+                for variable, value in zip(model.weights, values, strict=True):
+                    variable.assign(value)
+
+    thread = threading.Thread(target=step)
+    thread.start()
+    try:
+        for _ in range(10):
+            model.save_weights(tmp_path / name)
+            other.load_weights(tmp_path / name)
+            assert len({float(v) for w in other.get_weights() for v in (w.min(), w.max())}) == 1
+    finally:
+        done.set()
+        thread.join()
 
 
 def test_the_ending_says_the_layout_and_save_format_overrules_it(tmp_path: Path) -> None:

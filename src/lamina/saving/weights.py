@@ -138,15 +138,16 @@ def save_weights(
 
     layout = _layout(os.fspath(filepath), save_format)
     check_built(model, "save_weights")
-    with replacing(filepath, overwrite) as file:
+    # The lock: another thread that trains publishes no step while the weights are read.
+    with replacing(filepath, overwrite) as file, readers.lock:
         if layout == "safetensors":
             tensors.write(file, model)
-        else:
-            with written(file) as root:
-                if layout == "keras":
-                    keras3_weights.write(root, model, _state(model))
-                else:
-                    legacy_weights.write(root, model)
+            return
+        with written(file) as root:
+            if layout == "keras":
+                keras3_weights.write(root, model, _state(model))
+            else:
+                legacy_weights.write(root, model)
 
 
 def load_weights(
