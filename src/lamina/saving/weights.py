@@ -126,11 +126,11 @@ def save_weights(
     >>> import tempfile
     >>> from lamina.layers import Dense
     >>> from lamina.models import Sequential
-    >>> model = Sequential([Dense(3, input_shape=(2,))])
+    >>> model = Sequential([Dense(3, input_shape=(2,), name="out")])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_weights(model, folder + "/model.weights.h5")
     ...     load_weights(model, folder + "/model.weights.h5").loaded
-    ["layer 'dense'"]
+    ["layer 'out'"]
     """
     from lamina.saving import keras3_weights, legacy_weights, tensors
     from lamina.saving.atomic import replacing
