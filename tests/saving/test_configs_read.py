@@ -7,7 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lamina import activations, layers, registry
+from lamina import (
+    activations,
+    initializers,
+    layers,
+    losses,
+    registry,
+    regularizers,
+    saving,
+    schedules,
+)
+from lamina.core import policy
 from lamina.models import Model, Sequential, model_from_config, model_from_json, model_from_yaml
 from lamina.saving import config, releases
 
@@ -341,3 +351,73 @@ def test_yaml_is_refused_with_the_way_out():
         model_from_json("backend: tensorflow\nclass_name: Sequential\nconfig: []")
     with pytest.raises(TypeError, match="must be JSON text, got dict"):
         model_from_json({})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [
+        layers.Dense(3, activation="relu", name="d"),
+        Sequential([layers.Input((3,), name="i"), layers.Dense(2, name="e")], name="s"),
+        {"a": [1, None, "text"], "b": {"c": 2.5}},
+        regularizers.L1L2(0.1, 0.2),
+        initializers.HeNormal(seed=3),
+        schedules.ExponentialDecay(0.1, 10, 0.5),
+        losses.Huber(2.0),
+        activations.hard_sigmoid_keras3,
+        activations.gelu,
+        policy.DTypePolicy("mixed_bfloat16"),
+        slice(1, None, 2),
+        ...,
+    ],
+    ids=lambda thing: type(thing).__name__,
+)
+def test_objects_are_written_and_read_again(thing):
+    written = saving.serialize_keras_object(thing)
+    again = saving.deserialize_keras_object(json.loads(json.dumps(written)))
+    assert type(again) is type(thing)
+    if hasattr(thing, "get_config"):
+        assert again.get_config() == thing.get_config()
+    else:
+        assert again == thing
+
+
+def test_operations_of_tf_keras_in_a_graph():
+    def operation(function, name, *inputs):
+        config = {"name": name, "trainable": True, "dtype": "float32", "function": function}
+        kind = "SlicingOpLambda" if function.endswith("getitem") else "TFOpLambda"
+        return {"class_name": kind, "name": name, "config": config, "inbound_nodes": [*inputs]}
+
+    def entry(name):
+        config = {"batch_input_shape": [None, 4], "dtype": "float32", "name": name}
+        return {"class_name": "InputLayer", "name": name, "config": config, "inbound_nodes": []}
+
+    spec = [{"start": None, "stop": None, "step": None}, {"start": 1, "stop": 3, "step": None}]
+    body = {
+        "layers": [
+            entry("x"),
+            operation("__operators__.add", "plus", ["x", 0, 0, {"y": 1.0, "name": None}]),
+            operation("math.multiply", "times", ["plus", 0, 0, {"y": ["x", 0, 0], "name": None}]),
+            operation("__operators__.getitem", "part", ["times", 0, 0, {"slice_spec": spec}]),
+            operation("math.reduce_mean", "mean", ["part", 0, 0, {"axis": 1, "keepdims": True}]),
+        ],
+        "input_layers": [["x", 0, 0]],
+        "output_layers": [["mean", 0, 0]],
+    }
+    model = model_from_config({"class_name": "Functional", "config": body})
+    np.testing.assert_allclose(model(np.array([[0, 1, 2, 3]], "f")), [[(2 + 6) / 2]])
+
+
+def test_operations_that_keras_3_writes_without_a_module():
+    tensor = {"class_name": "__keras_tensor__", "config": {"keras_history": ["x", 0, 0]}}
+    start = {"class_name": "InputLayer", "config": {"batch_shape": [None, 3], "name": "x"}}
+    add = {"class_name": "Add", "config": {"name": "add"}, "name": "add"}
+    body = {
+        "layers": [
+            start | {"name": "x", "inbound_nodes": []},
+            add | {"inbound_nodes": [{"args": [tensor, 2.0], "kwargs": {}}]},
+        ],
+        "input_layers": [["x", 0, 0]],
+        "output_layers": [["add", 0, 0]],
+    }
+    model = config.read_model({"class_name": "Functional", "config": body}, version="3.15.1")
+    np.testing.assert_array_equal(model(np.ones((1, 3), "f")), [[3, 3, 3]])

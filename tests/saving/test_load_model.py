@@ -206,11 +206,12 @@ class TestPartsDegradeAlone:
 
     def test_state_of_another_optimizer(self, small, tmp_path, ending):
         name = {"h5": "optimizer_config", "keras": "optimizer"}[ending]
-        sgd = {"class_name": "SGD", "config": {"learning_rate": 0.5, "momentum": 0.5}}
-        path = self.file(small, tmp_path, ending, **{name: sgd})
+        kind = {"h5": "AdamW", "keras": "SGD"}[ending]
+        other = {"class_name": kind, "config": {"learning_rate": 0.5}}
+        path = self.file(small, tmp_path, ending, **{name: other})
         with pytest.warns(UserWarning, match="state of the optimizer cannot be read"):
             model = load_model(path)
-        assert type(model.optimizer).__name__ == "SGD"
+        assert type(model.optimizer).__name__ == kind
 
     def test_without_compile(self, small, tmp_path, ending):
         path = self.file(small, tmp_path, ending, loss="my_loss")
@@ -346,3 +347,71 @@ def test_training_config_of_tf_keras():
         np.ones((2, 4)), [np.ones((2, 1)), np.ones((2, 3))], verbose=0, return_dict=True
     )
     assert set(logs) == {"loss", "one_loss", "two_loss", "one_mae"}
+
+
+@pytest.mark.parametrize("ending", ["h5", "keras"])
+def test_a_model_that_was_compiled_and_never_trained(tmp_path, ending):
+    model = Sequential([layers.Dense(3, input_shape=(2,))])
+    model.compile("adam", "mse")
+    save_model(model, tmp_path / f"model.{ending}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = load_model(tmp_path / f"model.{ending}")
+    assert type(again.optimizer).__name__ == "Adam"
+
+
+def zipped(path: Path, *members: tuple[Any, bytes]) -> Path:
+    with warnings.catch_warnings(), zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        warnings.simplefilter("ignore")
+        for name, data in members:
+            archive.writestr(name, data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: [*m, ("config.json", b"{}")], "in the archive twice"),
+        (lambda m: [m[0], m[2]], "without 'config.json'"),
+        (lambda m: m[:2], r"without 'model\.weights\.h5'"),
+        (lambda m: [*m[:2], ("model.weights.h5", bytes(2**27))], "would unpack from"),
+        (lambda m: [m[0], ("config.json", b" " * (2**26 + 1)), m[2]], "more than the"),
+        (lambda m: [m[0], ("config.json", b"not json"), m[2]], "config.json: the text is not JSON"),
+        (lambda m: [m[0], ("config.json", b"[]"), m[2]], "needs a 'class_name'"),
+        (lambda m: [("metadata.json", b'{"keras_version": "new"}'), *m[1:]], "keras_version must"),
+        (lambda m: [*m[:2], ("model.weights.h5", b"PK" + bytes(99))], "no HDF5 file"),
+        (lambda m: [*m, *((f"x{n}", b"") for n in range(10_001))], "more than 10000 members"),
+    ],
+)
+def test_archives_made_to_harm(small, tmp_path, change, message):
+    save_model(small, tmp_path / "good.keras")
+    with zipfile.ZipFile(tmp_path / "good.keras") as archive:
+        members = [
+            (name, archive.read(name))
+            for name in ("metadata.json", "config.json", "model.weights.h5")
+        ]
+    path = zipped(tmp_path / "bad.keras", *change(members))
+    with pytest.raises(ValueError, match=message):
+        load_model(path)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["bad.keras", "good.keras"]
+
+
+def test_names_of_members_never_become_paths(small, tmp_path):
+    save_model(small, tmp_path / "good.keras")
+    with zipfile.ZipFile(tmp_path / "good.keras") as archive:
+        members = [(name, archive.read(name)) for name in archive.namelist()]
+    link = zipfile.ZipInfo("assets/link")
+    link.external_attr = 0o120777 << 16
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    for extra, message in (
+        (("../../evil", b"x"), "leads out"),
+        (("/tmp/evil", b"x"), "leads out"),
+        ((link, b"/etc/passwd"), "is a link"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            load_model(zipped(inside / "odd.keras", *members, extra))
+    more = zipped(inside / "odd.keras", *members, ("assets/notes.keras", b"PK anything"))
+    np.testing.assert_array_equal(load_model(more).get_weights()[0], small.get_weights()[0])
+    assert [entry.name for entry in inside.iterdir()] == ["odd.keras"]
+    assert not (tmp_path / "evil").exists()

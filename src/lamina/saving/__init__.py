@@ -12,7 +12,7 @@ from lamina.registry import (
 )
 from lamina.saving import weights
 from lamina.saving.checkpoint import load_checkpoint, save_checkpoint, wait_for_checkpoints
-from lamina.saving.config import deserialize_keras_object
+from lamina.saving.config import deserialize_keras_object, serialize_keras_object
 from lamina.saving.loading import load_model
 from lamina.saving.saving import save_model
 from lamina.saving.weights import Loaded, load_weights, save_weights
@@ -32,6 +32,7 @@ __all__ = [
     "save_checkpoint",
     "save_model",
     "save_weights",
+    "serialize_keras_object",
     "wait_for_checkpoints",
     "weights",
 ]

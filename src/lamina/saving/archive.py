@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import stat
 import zipfile
 import zlib
 from typing import IO
@@ -66,6 +68,10 @@ def _check(archive: zipfile.ZipFile, label: str) -> None:
         seen.add(member.filename)
         if member.flag_bits & 1:
             raise refused(place, "is encrypted; lamina reads archives without a password")
+        if stat.S_ISLNK(member.external_attr >> 16):
+            raise refused(place, "is a link")
+        if member.filename.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", member.filename):
+            raise refused(place, "has a name that leads out of the archive")
 
 
 def member(archive: zipfile.ZipFile, name: str, label: str, limit: int | None = None) -> io.BytesIO:

@@ -14,7 +14,8 @@ from typing import Any
 
 from lamina import registry
 from lamina.core import allowance, policy
-from lamina.saving import dialect, keras1, limits, releases, values
+from lamina.core.layer import Layer
+from lamina.saving import dialect, keras1, limits, releases, values, writing
 from lamina.typing import Config
 
 
@@ -198,6 +199,37 @@ def deserialize_keras_object(
         return _object(config)
 
 
+def serialize_keras_object(obj: Any) -> Any:
+    """Plain data that `deserialize_keras_object` of lamina and of Keras 3 makes the object of.
+
+    Args:
+        obj: a layer, model, initializer or other object with ``get_config``, a function, an array,
+            a plain value, or lists and dicts of these.
+
+    Raises:
+        TypeError: something that has neither a config nor a name.
+
+    >>> serialize_keras_object([slice(1, 2), 3])[0]["config"]
+    {'start': 1, 'stop': 2, 'step': None}
+    """
+    if obj is None or isinstance(obj, str | int | float | bool):
+        return obj
+    if isinstance(obj, list | tuple):
+        return [serialize_keras_object(part) for part in obj]
+    if isinstance(obj, Mapping):
+        return {key: serialize_keras_object(part) for key, part in obj.items()}
+    if isinstance(obj, slice) or obj is ... or hasattr(obj, "__array__"):
+        return values.written(obj)
+    write = writing.Keras3()
+    if isinstance(obj, Layer):
+        return write.model(obj)
+    if isinstance(obj, policy.DTypePolicy):
+        return writing.policy_3(obj.name)
+    if hasattr(obj, "get_config"):
+        return write.object("", registry.serialize(obj))
+    return writing.function_3("function", registry.serialize(obj))
+
+
 def _object(config: Any) -> Any:
     if isinstance(config, list | tuple):
         return type(config)(_object(part) for part in config)
@@ -216,10 +248,18 @@ def _object(config: Any) -> Any:
         made = registry.deserialize("layer", entry)
         build(made, entry)
         return made
+    return _of_kind(kind, config)
+
+
+def _of_kind(kind: str, config: Mapping[str, Any]) -> Any:
+    """The object, no layer, that a config describes."""
     translation = dialect.Translation(releases.dialect_of(config))
     entry = translation.object(kind, config)
     if isinstance(entry, Mapping) and entry.get("class_name") == "function":
-        return registry.lookup(kind, str(entry.get("config")))
+        name = str(entry.get("config"))
+        if kind == "activation" and translation.dialect == 3:
+            name = dialect.RENAMED_IN_3.get(name, name)
+        return registry.lookup(kind, name)
     return registry.deserialize(kind, entry)
 
 

@@ -66,7 +66,7 @@ class Translation:
         """
         if not isinstance(entry, Mapping) or not isinstance(entry.get("class_name"), str):
             raise ValueError(f"The config of a layer needs a 'class_name', got {_short(entry)}.")
-        operation = operations.described(entry)
+        operation = operations.described(entry, bare=self.dialect == 3 and "inbound_nodes" in entry)
         if operation is not None:
             translated = {"class_name": operations.OPERATION, "config": operation}
             return translated | self._calls(entry)

@@ -202,7 +202,18 @@ def _restore_optimizer(model: Any, whole: Whole, found: Found | None) -> None:
         optimizer.build(model.trainable_weights)
         optimizer_reading.load(optimizer, whole.root, found)
     except (ValueError, TypeError, LookupError, AttributeError) as error:
+        if _unused(whole.root):
+            return
         warn(
             f"{whole.label}: the state of the optimizer cannot be read ({error}) It starts anew; "
             "the weights of the model are those of the file."
         )
+
+
+def _unused(root: Group) -> bool:
+    """Whether a file has the state of an optimizer that was never used: scalars, and no step."""
+    aside = ("optimizer/", "optimizer_weights/")
+    stored = [array for path, array in root.datasets() if path.startswith(aside)]
+    return all(array.shape == () for array in stored) and all(
+        array.read() == 0 for array in stored if array.dtype.kind in "iu"
+    )

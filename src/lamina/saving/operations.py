@@ -8,15 +8,17 @@ from typing import Any, NamedTuple
 
 from lamina import registry
 from lamina.core.graph import tensors
+from lamina.saving import values
 from lamina.typing import Config
 
 OPERATION = "lamina.ops"
 """Class name of an operation in a config that was translated."""
 
 _MODULES = ("keras.ops", "keras.src.ops", "lamina.ops")
-_NOT_ARGUMENTS = frozenset({"name", "trainable", "dtype"})
+_NOT_ARGUMENTS = frozenset({"name", "trainable"})
 
 _OF_TENSORFLOW = {
+    "__operators__.getitem": "getitem",
     "math.add": "add",
     "__operators__.add": "add",
     "math.subtract": "subtract",
@@ -52,7 +54,19 @@ _OF_TENSORFLOW = {
 }
 """Functions of TensorFlow that ``tf.keras`` writes into graphs, and those of `lamina.ops`."""
 
-_ARGUMENTS_OF_TENSORFLOW = {"perm": "axes", "input": "x", "input_tensor": "x", "tensor": "x"}
+_ARGUMENTS_OF_TENSORFLOW = {
+    **{"perm": "axes", "input": "x", "input_tensor": "x", "tensor": "x", "y": "x2", "b": "x2"},
+    **{"shape": "newshape"},
+}
+
+
+_TAKES_FUNCTIONS = frozenset(
+    [
+        *("cond", "scan", "fori_loop", "while_loop", "map", "vectorized_map", "associative_scan"),
+        *("custom_gradient", "convert_to_numpy"),
+    ]
+)
+"""Functions that take functions, which a config cannot hold, or leave the graph."""
 
 
 class Call(NamedTuple):
@@ -71,11 +85,15 @@ class Operation:
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.name = str(config["name"])
         self.function = _table()[config["function"]]
-        self.arguments = dict(config["arguments"])
+        self.arguments = {key: _axes(value) for key, value in config["arguments"].items()}
         self.inbound_nodes: list[Call] = []
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        outputs = self.function(*args, **self.arguments | kwargs)
+        if "subscripts" in self.arguments:  # of einsum, which has them first
+            args = (self.arguments["subscripts"], *args)
+            outputs = self.function(*args, **kwargs)
+        else:
+            outputs = self.function(*args, **self.arguments | kwargs)
         self.inbound_nodes.append(Call(list(tensors(outputs))))
         return outputs
 
@@ -87,11 +105,16 @@ class Operation:
 def _table() -> dict[str, Any]:
     """Functions of arrays and plain values; none of them takes a function or a path."""
     from lamina.backend import keras3
-    from lamina.backend.keras3 import arrays, elementwise, nn
 
-    known = {**elementwise.table(), **arrays.table(), **nn.table()}
-    found = {name: function for name, function in keras3.table().items() if name in known}
+    found = {
+        name: function for name, function in keras3.table().items() if name not in _TAKES_FUNCTIONS
+    }
     return found | {"getitem": _item}
+
+
+def _axes(value: Any) -> Any:
+    """Several axes as a tuple; JSON has lists alone."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _item(x: Any, key: Any) -> Any:
@@ -103,8 +126,18 @@ def _folded() -> dict[str, str]:
     return {name.replace("_", ""): name for name in _table()}
 
 
-def described(entry: Mapping[str, Any]) -> Config | None:
+def _is_bare(word: str, module: Any, config: Mapping[str, Any]) -> bool:
+    """Whether an entry without a module is a function: Keras 3 leaves it out in ``.h5`` files."""
+    known = word.lower() in _folded() and registry.find_custom(word) is None
+    return known and module is None and "trainable" not in config  # which layers state
+
+
+def described(entry: Mapping[str, Any], bare: bool = False) -> Config | None:
     """The config of the operation that an entry of a graph is, or ``None`` for a layer.
+
+    Args:
+        entry: the entry.
+        bare: whether functions may come without a module.
 
     Raises:
         ValueError: it is a function that lamina does not have.
@@ -116,7 +149,9 @@ def described(entry: Mapping[str, Any]) -> Config | None:
         function = _OF_TENSORFLOW.get(str(config.get("function")))
         word = str(config.get("function"))
         arguments: Config = {}
-    elif str(entry.get("module")).startswith(_MODULES):
+    elif str(entry.get("module")).startswith(_MODULES) or (
+        bare and _is_bare(word, entry.get("module"), config)
+    ):
         function = _folded().get(word.lower())
         arguments = {k: v for k, v in config.items() if k not in _NOT_ARGUMENTS}
     else:
@@ -133,8 +168,20 @@ def described(entry: Mapping[str, Any]) -> Config | None:
 
 def arguments_of_tensorflow(kwargs: Mapping[str, Any]) -> Config:
     """Keyword arguments of a function of TensorFlow under the names of `lamina.ops`."""
-    return {
+    found = {
         _ARGUMENTS_OF_TENSORFLOW.get(name, name): value
         for name, value in kwargs.items()
-        if name != "name"
+        if name not in ("name", "slice_spec")
     }
+    if "slice_spec" in kwargs:
+        found["key"] = _slices(kwargs["slice_spec"])
+    return found
+
+
+def _slices(value: Any) -> Any:
+    """What stands in the brackets of ``x[...]``, as ``tf.keras`` writes it."""
+    if isinstance(value, Mapping) and set(value) == {"start", "stop", "step"}:
+        return values.a_slice(value)
+    if isinstance(value, list | tuple):
+        return tuple(_slices(part) for part in value)
+    return value

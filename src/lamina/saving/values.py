@@ -84,7 +84,15 @@ def _tuple(value: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _slice(value: Mapping[str, Any]) -> slice:
     config = value.get("config")
-    config = config if isinstance(config, Mapping) else {}
+    return a_slice(config if isinstance(config, Mapping) else {})
+
+
+def a_slice(config: Mapping[str, Any]) -> slice:
+    """The slice with these ends.
+
+    Raises:
+        ValueError: an end is no integer.
+    """
     ends = [config.get(name) for name in ("start", "stop", "step")]
     if not all(end is None or isinstance(end, int) for end in ends):
         raise ValueError(f"A slice in the config has the ends {ends!r}.")
@@ -94,6 +102,18 @@ def _slice(value: Mapping[str, Any]) -> slice:
 def _ellipsis(value: Mapping[str, Any]) -> Any:
     del value
     return ...
+
+
+def written(value: Any) -> Any:
+    """What stands for a slice, an ellipsis or an array in a config of Keras 3."""
+    if value is ...:
+        return {"class_name": "__ellipsis__", "config": {}}
+    if isinstance(value, slice):
+        ends = {"start": value.start, "stop": value.stop, "step": value.step}
+        return {"class_name": "__slice__", "config": ends}
+    array = np.asarray(value)
+    config = {"value": array.tolist(), "dtype": array.dtype.name}
+    return {"class_name": "__numpy__", "config": config}
 
 
 _READERS: dict[Any, Callable[[Mapping[str, Any]], Any]] = {

@@ -133,12 +133,7 @@ class Keras3:
         if name == "LeakyReLU" and "alpha" in found:
             found["negative_slope"] = found.pop("alpha")
         if isinstance(found.get("dtype"), str):
-            found["dtype"] = {
-                "module": "keras",
-                "class_name": "DTypePolicy",
-                "config": {"name": found["dtype"]},
-                "registered_name": None,
-            }
+            found["dtype"] = policy_3(found["dtype"])
 
     def value(self, key: str, value: Any) -> Any:
         """The value of an argument."""
@@ -219,6 +214,16 @@ def _filled(value: Any, tensor: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_filled(part, tensor) for part in value]
     return plain(value)
+
+
+def policy_3(name: str) -> Config:
+    """A dtype policy as Keras 3 writes it."""
+    return {
+        "module": "keras",
+        "class_name": "DTypePolicy",
+        "config": {"name": name},
+        "registered_name": None,
+    }
 
 
 def function_3(name: str, config: Any) -> Config:
