@@ -12,6 +12,7 @@ import numpy as np
 from lamina.core.context import Fault
 from lamina.core.variable import Variable
 from lamina.schedules import LearningRateSchedule
+from lamina.training import resident
 from lamina.training.callbacks import CallbackList
 from lamina.training.callbacks.base import Training
 from lamina.training.data.source import Source
@@ -77,7 +78,7 @@ class Epochs:
         self.execution = execution
         self.fit = training
         self.chunks = Chunks()
-        self.rows = Resident(source) if source.resident is not None else None
+        self.rows = resident.on(source) if source.resident is not None else None
         self._epoch, self._first = 0, 0
         self._order: np.ndarray | None = None
         self._named = not self.training
