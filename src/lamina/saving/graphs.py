@@ -76,6 +76,10 @@ class Reader:
 
     def output(self, place: Any) -> SymbolicTensor:
         """The tensor at ``(layer, number of the call, place in its outputs)``."""
+        if not _is_place(place):
+            raise ValueError(
+                f"The config must name an output as [layer, call, output], got {place!r}."
+            )
         name, number, index = place[:3]
         nodes = self._known(name).inbound_nodes
         number -= self.first[name]
