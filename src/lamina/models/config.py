@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lamina.saving import config as reader
 from lamina.typing import Config
 
 
@@ -30,6 +29,8 @@ def model_from_config(config: Config, custom_objects: Mapping[str, Any] | None =
             "model_from_config takes {'class_name': ..., 'config': ...}, got a list, which is what "
             "get_config of a Sequential of Keras 1 gives: use Sequential.from_config."
         )
+    from lamina.saving import config as reader
+
     return reader.read_model(config, custom_objects)
 
 
@@ -48,6 +49,8 @@ def model_from_json(text: str, custom_objects: Mapping[str, Any] | None = None) 
     >>> model_from_json(Sequential([Dense(2, input_shape=(3,))]).to_json()).output_shape
     (None, 2)
     """
+    from lamina.saving import config as reader
+
     return reader.read_json(text, custom_objects)
 
 

@@ -67,10 +67,10 @@ class Saves:
                 ``"safetensors"``, whatever the ending.
             options: arguments that old code passes and that say nothing here.
         """
-        from lamina import saving
+        from lamina.saving import weights
 
-        saving.weights.known_options("save_weights", options)
-        saving.save_weights(cast("Layer", self), filepath, overwrite, save_format)
+        weights.known_options("save_weights", options)
+        weights.save_weights(cast("Layer", self), filepath, overwrite, save_format)
 
     def load_weights(
         self,
@@ -92,7 +92,7 @@ class Saves:
         Returns:
             Which layers were loaded, and which were not.
         """
-        from lamina import saving
+        from lamina.saving import weights
 
-        saving.weights.known_options("load_weights", options)
-        return saving.load_weights(cast("Layer", self), filepath, by_name, skip_mismatch)
+        weights.known_options("load_weights", options)
+        return weights.load_weights(cast("Layer", self), filepath, by_name, skip_mismatch)

@@ -13,8 +13,6 @@ from lamina.core.symbolic import SymbolicTensor
 from lamina.layers.input import Input, InputLayer
 from lamina.models import functional
 from lamina.models.model import Model
-from lamina.saving import config as reader
-from lamina.saving.graphs import model_from_graph
 from lamina.typing import Config
 
 
@@ -227,6 +225,9 @@ class Sequential(Model):
             A `Sequential`; a `Model` for one of Keras 1 that begins with a ``Merge`` of branches.
         """
         with registry.custom_object_scope(custom_objects or {}):
+            from lamina.saving import config as reader
+            from lamina.saving.graphs import model_from_graph
+
             found = reader.translated_body("Sequential", config)
             if "input_layers" in found:
                 return model_from_graph(Model, found, None)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from lamina.registry import (
     CustomObjectScope,
     custom_object_scope,
@@ -10,12 +13,13 @@ from lamina.registry import (
     get_registered_object,
     register_keras_serializable,
 )
-from lamina.saving import weights
-from lamina.saving.checkpoint import load_checkpoint, save_checkpoint, wait_for_checkpoints
-from lamina.saving.config import deserialize_keras_object, serialize_keras_object
-from lamina.saving.loading import load_model
-from lamina.saving.saving import save_model
-from lamina.saving.weights import Loaded, load_weights, save_weights
+
+if TYPE_CHECKING:
+    from lamina.saving.checkpoint import load_checkpoint, save_checkpoint, wait_for_checkpoints
+    from lamina.saving.config import deserialize_keras_object, serialize_keras_object
+    from lamina.saving.loading import load_model
+    from lamina.saving.saving import save_model
+    from lamina.saving.weights import Loaded, load_weights, save_weights
 
 __all__ = [
     "CustomObjectScope",
@@ -34,5 +38,28 @@ __all__ = [
     "save_weights",
     "serialize_keras_object",
     "wait_for_checkpoints",
-    "weights",
 ]
+
+_PLACES = {
+    "Loaded": "weights",
+    "deserialize_keras_object": "config",
+    "load_checkpoint": "checkpoint",
+    "load_model": "loading",
+    "load_weights": "weights",
+    "save_checkpoint": "checkpoint",
+    "save_model": "saving",
+    "save_weights": "weights",
+    "serialize_keras_object": "config",
+    "wait_for_checkpoints": "checkpoint",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is used when it is first used: most models are never saved."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'lamina.saving' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"lamina.saving.{_PLACES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
