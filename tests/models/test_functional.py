@@ -256,3 +256,13 @@ def test_sparse_data(kind, way):
     outputs = model(data) if way == "call" else model.predict(data)
     np.testing.assert_allclose(outputs[0], dense(layer, plain), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(outputs[1], plain @ np.full((3, 4), 2.0), rtol=1e-5, atol=1e-6)
+
+
+def test_dict_outputs_are_in_the_order_of_their_keys():
+    """As in Keras 3, whose files hold the weights of the layers in this order."""
+    place = Input((4,))
+    first, second = Dense(2, name="zz"), Dense(3, name="pp")
+    model = Model(place, {"zo": first(place), "po": second(place)})
+    assert [layer.name for layer in model.layers[1:]] == ["pp", "zz"]
+    assert [w.shape for w in model.get_weights()] == [(4, 3), (3,), (4, 2), (2,)]
+    assert list(model.predict(np.ones((2, 4)))) == ["po", "zo"]

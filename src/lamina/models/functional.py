@@ -35,6 +35,19 @@ def checked_tensors(owner: str, argument: str, structure: Nested) -> list[Symbol
     return found
 
 
+def in_order(structure: Nested) -> Nested:
+    """Dicts in the order of their keys: so JAX returns them, and so Keras 3 orders the weights.
+
+    >>> in_order([{"b": 1, "a": {"d": 2, "c": 3}}])
+    [{'a': {'c': 3, 'd': 2}, 'b': 1}]
+    """
+    if isinstance(structure, dict) and all(isinstance(key, str) for key in structure):
+        return {key: in_order(structure[key]) for key in sorted(structure)}
+    if isinstance(structure, list):
+        return [in_order(part) for part in structure]
+    return structure
+
+
 def check_arguments(model: Any, config: dict[str, Any]) -> None:
     """Raise a ``NotImplementedError`` if a subclass keeps not all arguments for its config."""
     missing = [

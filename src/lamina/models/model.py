@@ -68,6 +68,7 @@ class Model(BatchMethods, Saves, Trainer, Layer):
 
     def _set_graph(self, inputs: Nested, outputs: Nested) -> None:
         """Make the graph between the given tensors the body of the model."""
+        outputs = functional.in_order(outputs)
         ins = functional.checked_tensors(self.name, "inputs", inputs)
         outs = functional.checked_tensors(self.name, "outputs", outputs)
         repeated = {tensor.name for tensor in ins if sum(tensor is t for t in ins) > 1}
