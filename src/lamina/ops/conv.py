@@ -88,7 +88,7 @@ def conv(
     grouped = partial(whole, feature_group_count=groups)
     if groups == 1:
         slices = partial(
-            _each_slice,
+            _depths_as_channels,
             pads=pads,
             strides=tuple(strides),
             dilation=tuple(dilation),
@@ -106,7 +106,7 @@ def conv(
     return lax.platform_dependent(x, kernel, cpu=apart, default=grouped)
 
 
-def _each_slice(
+def _depths_as_channels(
     x: Array,
     kernel: Array,
     *,
@@ -115,29 +115,32 @@ def _each_slice(
     dilation: Sequence[int],
     data_format: DataFormat,
 ) -> Array:
-    """Add up convolutions over two axes, one for each depth of the window (fast on CPUs)."""
-    x = jnp.moveaxis(x, 2, 1) if data_format == "channels_first" else x
+    """Convolve over two axes, with the depths of the window as channels (fast on CPUs).
+
+    XLA's own convolutions over three axes are naive loops there. Adding up one convolution for
+    each depth takes about twice as long as this: more of it is memory that is written and read.
+    """
+    channels_first = data_format == "channels_first"
+    x = jnp.moveaxis(x, 2, 1) if channels_first else x
     config = [(0, 0, 0)] * x.ndim
     config[1] = (*pads[0], 0)
     x = lax.pad(x, jnp.zeros((), x.dtype), config)
-    total = None
+    depths = []
     for depth in range(kernel.shape[0]):
         end = x.shape[1] - (kernel.shape[0] - 1 - depth) * dilation[0]
-        part = lax.slice_in_dim(x, depth * dilation[0], end, strides[0], 1)
-        # Depth joins the batch.
-        made = lax.conv_general_dilated(
-            part.reshape(-1, *part.shape[2:]),
-            kernel[depth],
-            strides[1:],
-            pads[1:],
-            rhs_dilation=dilation[1:],
-            dimension_numbers=axis_names(4, data_format),
-        )
-        made = made.reshape(*part.shape[:2], *made.shape[1:])
-        total = made if total is None else total + made
-    if total is None:
-        raise ValueError(f"The kernel's window must hold something, got shape {kernel.shape}.")
-    return jnp.moveaxis(total, 1, 2) if data_format == "channels_first" else total
+        depths.append(lax.slice_in_dim(x, depth * dilation[0], end, strides[0], 1))
+    part = jnp.concatenate(depths, axis=2 if channels_first else -1)
+    # Depth joins the batch.
+    made = lax.conv_general_dilated(
+        part.reshape(-1, *part.shape[2:]),
+        jnp.moveaxis(kernel, 0, 2).reshape(*kernel.shape[1:3], -1, kernel.shape[-1]),
+        strides[1:],
+        pads[1:],
+        rhs_dilation=dilation[1:],
+        dimension_numbers=axis_names(4, data_format),
+    )
+    made = made.reshape(*part.shape[:2], *made.shape[1:])
+    return jnp.moveaxis(made, 1, 2) if channels_first else made
 
 
 def _each_group(
