@@ -1,5 +1,7 @@
 """Products against NumPy, and the table of `batch_dot`."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -93,3 +95,27 @@ def test_batch_dot(first, second, axes, rule, shape):
 def test_batch_dot_refuses(first, second, axes, message):
     with pytest.raises(ValueError, match=message):
         linear.batch_dot(noise(*first), noise(*second), axes)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 5), (2, 3, 4, 5), (2, 3, 4, 2, 5), (0, 3, 5)])
+def test_the_gradient_of_a_bias_is_the_sum_over_the_other_axes(shape):
+    rng = np.random.default_rng(0)
+    x, bias, out = rng.normal(size=shape), rng.normal(size=5), rng.normal(size=shape)
+    with jax.enable_x64(True):
+        x, bias, out = jnp.asarray(x), jnp.asarray(bias), jnp.asarray(out)
+        _, pull = jax.vjp(linear.bias_add, x, bias)
+        to_x, to_bias = pull(out)
+        np.testing.assert_array_equal(to_x, out)
+        expected = np.sum(np.asarray(out), axis=tuple(range(len(shape) - 1)))
+        np.testing.assert_allclose(to_bias, expected, rtol=1e-12)
+        # Forward, over vmap, and twice.
+        value, slope = jax.jvp(lambda b: linear.bias_add(x, b), (bias,), (2 * bias,))
+        np.testing.assert_allclose(slope, np.broadcast_to(2 * np.asarray(bias), shape))
+        np.testing.assert_array_equal(value, np.asarray(x) + np.asarray(bias))
+        per_row = jax.vmap(jax.grad(lambda b, row: (linear.bias_add(row[None], b) ** 2).sum()))
+        several = jnp.stack([bias] * shape[0]) if shape[0] else jnp.zeros((0, 5))
+        wanted = 2 * (np.asarray(x) + np.asarray(bias)).sum(tuple(range(1, len(shape) - 1)))
+        np.testing.assert_allclose(per_row(several, x), wanted, rtol=1e-10)
+        curve = jax.hessian(lambda b: (linear.bias_add(x, b) ** 3).sum())(bias)
+        diagonal = 6 * (np.asarray(x) + np.asarray(bias)).sum(tuple(range(len(shape) - 1)))
+        np.testing.assert_allclose(curve, np.diag(diagonal), rtol=1e-10, atol=1e-12)
