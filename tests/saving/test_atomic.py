@@ -159,8 +159,9 @@ from lamina.core.variable import Variable
 from lamina.layers import Dense
 from lamina.models import Sequential
 from lamina.saving import weights, legacy_weights, keras3_weights, tensors, h5_writing  # noqa
+from lamina.saving import load_model, save_model  # noqa
 
-path, times = sys.argv[1], int(sys.argv[2])
+path, times, whole = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "whole"
 model = Sequential([Dense(3000, input_shape=(3,), name="d")], name="m")
 values = {}
 for value in (1.0, 2.0):
@@ -170,7 +171,7 @@ for value in (1.0, 2.0):
 def save(arrays):  # a child runs nothing of JAX, whose threads do not live on after a fork
     table = {id(v): a for v, a in zip(model.weights, arrays)}
     Variable.numpy = lambda self: table[id(self)]
-    model.save_weights(path)
+    model.save(path) if whole else model.save_weights(path)
 
 save(values[1.0])
 random.seed(0)
@@ -192,10 +193,13 @@ for turn in range(times):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FORMATS)
-def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [*((name, "weights") for name in FORMATS), ("model.keras", "whole"), ("model.h5", "whole")],
+)
+def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path, name: str, part: str) -> None:
     target, kills = tmp_path / name, 100
-    program = [sys.executable, "-W", "ignore", "-c", KILLED, str(target), str(kills)]
+    program = [sys.executable, "-W", "ignore", "-c", KILLED, str(target), str(kills), part]
     reader = Sequential([Dense(3000, input_shape=(3,), name="d")], name="m")
     met, left = set(), 0
     with subprocess.Popen(
@@ -204,7 +208,10 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path, name: str) -> 
         assert child.stdin is not None
         assert child.stdout is not None
         for _ in child.stdout:
-            saving.load_weights(reader, target)
+            if part == "whole":
+                reader = saving.load_model(target)
+            else:
+                saving.load_weights(reader, target)
             found = {float(v) for w in reader.get_weights() for v in (w.min(), w.max())}
             assert found in ({1.0}, {2.0})
             met |= found
