@@ -23,7 +23,15 @@ from tests.saving import golden, mutations
 
 import lamina
 from lamina.models import Sequential
-from lamina.saving import archive, config, limits, load_checkpoint, load_model, save_checkpoint
+from lamina.saving import (
+    archive,
+    config,
+    inspection,
+    limits,
+    load_checkpoint,
+    load_model,
+    save_checkpoint,
+)
 
 ROOT = str(Path(lamina.__file__).parent)
 SLOW = 20
@@ -142,6 +150,17 @@ def read_json(path: Path) -> str:
     return "loaded"
 
 
+def look_into(path: Path) -> None:
+    """Tell what is in a file without building it, as ``lamina inspect`` does."""
+    try:
+        text = "\n".join(inspection.inspect(path).lines())
+    except Exception as error:
+        checked(error)
+    else:
+        if not text.replace("\n", "").isprintable():
+            raise Leak("the text holds control characters")
+
+
 def trained() -> Any:
     """A small compiled model; all seeds are fixed."""
     model = Sequential(
@@ -250,6 +269,7 @@ def attempt(name: str, seed: int, folder: Path) -> str:
         with warnings.catch_warnings(record=True) as given:
             warnings.simplefilter("always")
             result = one.read(path)
+            look_into(path)
     except Leak as leak:
         raise Leak(f"{name} {seed}: {leak}") from leak
     finally:

@@ -26,6 +26,7 @@ import h5py
 import numpy as np
 import pytest
 from tests.saving.audit import watching
+from tests.saving.fuzzing import origin
 
 from lamina.layers import Dense, Lambda, Layer
 from lamina.models import Sequential, load_model, model_from_json
@@ -485,3 +486,16 @@ def test_safetensors(case: str, tmp_path: Path) -> None:
         sound().load_weights(path)
     with pytest.raises(ValueError, match=message):
         inspection.inspect(path)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["O", "object", "S5", "str", "datetime64", "i4,f4", [["a"]], {"names": ["a"]}]
+)
+def test_dtypes_that_hold_no_numbers(dtype: Any) -> None:
+    first = {"class_name": "InputLayer", "config": {"batch_input_shape": [None, 3], "dtype": dtype}}
+    config = {"name": "d", "units": 2, "batch_input_shape": [None, 3], "dtype": dtype}
+    for one in (first, {"class_name": "Dense", "config": config}):
+        text = json.dumps({"class_name": "Sequential", "config": {"layers": [one]}})
+        with pytest.raises(ValueError, match=r"dtype") as found:
+            model_from_json(text)
+        assert origin(found.value) == ""

@@ -27,7 +27,7 @@ class DTypePolicy:
             self.compute_dtype, self.variable_dtype = MIXED[name], "float32"
         else:
             try:
-                self.compute_dtype = self.variable_dtype = jnp.dtype(name).name
+                self.compute_dtype = self.variable_dtype = name_of_dtype(name)
             except TypeError:
                 raise ValueError(_expected(name)) from None
         self.name = name if name in MIXED else self.compute_dtype
@@ -72,9 +72,27 @@ def get(policy: Any) -> DTypePolicy:
     if isinstance(policy, str):
         return DTypePolicy(policy)
     try:
-        return DTypePolicy(jnp.dtype(policy).name)
+        return DTypePolicy(name_of_dtype(policy))
     except TypeError:
         raise TypeError(_expected(policy)) from None
+
+
+def name_of_dtype(value: Any) -> str:
+    """The name of a dtype of numbers or flags.
+
+    Raises:
+        TypeError: it is none, or holds something else: objects, texts, dates, records.
+
+    >>> name_of_dtype("f4"), name_of_dtype(bool)
+    ('float32', 'bool')
+    """
+    try:
+        found = jnp.dtype(value)
+    except ValueError as error:  # of a list of fields that is malformed
+        raise TypeError(str(error)) from None
+    if not (jnp.issubdtype(found, jnp.number) or jnp.issubdtype(found, jnp.bool_)):
+        raise TypeError(f"{found} holds no numbers")
+    return found.name
 
 
 def _expected(given: Any) -> str:

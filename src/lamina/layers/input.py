@@ -188,7 +188,7 @@ def _wrapped(tensor: Any) -> Any:
 def _dtype_name(layer: Any, dtype: Any, tensor: Any) -> str:
     if dtype is not None:
         try:
-            return jnp.dtype(dtype).name
+            return policy.name_of_dtype(dtype)
         except TypeError:
             raise ValueError(
                 f"{layer}: dtype must be a dtype such as 'float32' or 'int32', got {dtype!r}."
