@@ -189,3 +189,39 @@ def test_print_tensor(capfd):
 def test_errors(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_updates_of_arrays_are_done_at_each_call_of_a_function():
+    x, steps, total, slow = Input((3,)), K.variable(0.0), K.variable(5.0), K.variable(8.0)
+    updates = [
+        K.update_add(steps, 1.0),
+        K.update_sub(total, steps),
+        K.moving_average_update(slow, 0.0, 0.5),
+    ]
+    count = K.function([x], [K.sum(x)], updates=updates)
+    assert K.batch_get_value([steps, total, slow]) == [0.0, 5.0, 8.0]
+    for _ in range(3):
+        count([np.ones((2, 3))])
+    # Each is computed from what the variables held before the call: 5 - 0 - 1 - 2.
+    assert K.batch_get_value([steps, total, slow]) == [3.0, 2.0, 1.0]
+    reset = K.function([x], [], updates=[K.update(steps, 7.0)])
+    assert K.get_value(steps) == 3.0
+    reset([np.ones((2, 3))])
+    assert K.get_value(steps) == 7.0
+
+
+def test_a_variable_is_no_update():
+    x, steps = Input((3,)), K.variable(0.0)
+    K.update_add(steps, 1.0)
+    K.set_value(steps, 5.0)
+    with pytest.raises(TypeError, match="an update is a pair"):
+        K.function([x], [], updates=[steps])
+    assert K.get_value(steps) == 5.0
+
+
+def test_a_new_value_that_is_the_same_at_each_call_must_say_so():
+    x, steps = Input((3,)), K.variable(4.0)
+    with pytest.raises(TypeError, match=r"K\.function: the new value of .* is an array"):
+        K.function([x], [], updates=[(steps, steps + 1.0)])
+    K.function([x], [], updates=[(steps, np.float32(9.0))])([np.ones((2, 3))])
+    assert K.get_value(steps) == 9.0

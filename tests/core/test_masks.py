@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lamina.layers import Dense, Embedding, Input, Lambda, Layer
+from lamina.layers import Conv1D, Dense, Dropout, Embedding, Input, Lambda, Layer, Masking
 from lamina.models import Model, Sequential
 
 WORDS = np.array([[1, 2, 0, 3, 0], [4, 0, 0, 0, 0]])
@@ -149,3 +149,11 @@ def test_compute_mask_of_a_model():
     model = Sequential([Embedding(6, 3, mask_zero=True), Dense(2)])
     model(WORDS)
     np.testing.assert_array_equal(model.compute_mask(WORDS)[0], MASK)
+
+
+def test_the_origin_of_a_mask_is_known_within_a_nested_model():
+    inner = Sequential([Dropout(0.5, input_shape=(3, 2)), Conv1D(3, 2, name="c")], name="inner")
+    x = np.ones((4, 3, 2), "f")
+    for given in (Input((3, 2)), x):
+        with pytest.raises(TypeError, match=r"'c' does not support masking.* made by first"):
+            inner(Masking(name="first")(given))

@@ -65,3 +65,28 @@ def test_activation_takes_a_function():
 def test_activation_name_is_checked():
     with pytest.raises(ValueError, match=r"Unknown activation 'rleu'. Did you mean 'relu'"):
         Activation("rleu")
+
+
+def test_softmax_takes_each_axis_once():
+    with pytest.raises(
+        ValueError, match=r"Softmax 's': axis must hold each axis once, got \(1, 1\)"
+    ):
+        Softmax((1, 1), name="s")
+    with pytest.raises(ValueError, match=r"Softmax 's': axis \(1, -1\) holds an axis .* twice"):
+        Softmax((1, -1), name="s")(np.ones((2, 3), "f"))
+    assert Softmax((1, -1))(np.ones((2, 3, 4), "f")).shape == (2, 3, 4)
+
+
+def test_relu_with_a_limit_below_the_threshold():
+    # The limit is the first of the rules: 1.5 >= 1.
+    found = ReLU(max_value=1.0, threshold=2.0)(np.array([[0.5, 1.0, 1.5, 2.0, 2.5]], "f"))
+    np.testing.assert_array_equal(found, [[0.0, 1.0, 1.0, 1.0, 1.0]])
+
+
+def test_softmax_spreads_a_mask_along_axes_of_size_1():
+    x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("f")
+    mask = np.array([[[True, False, True, True]], [[True, True, False, False]]])
+    raised = np.where(mask, np.exp(x), 0.0)
+    expected = raised / raised.sum(axis=-1, keepdims=True)
+    np.testing.assert_allclose(Softmax()(x, mask=mask), expected, rtol=1e-6)
+    np.testing.assert_allclose(Softmax()(x, mask=mask[:, :, :3]), Softmax()(x))

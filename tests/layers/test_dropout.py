@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lamina import seeds
-from lamina.layers import Dropout, Input
+from lamina.layers import Dropout, Input, SpatialDropout2D, SpatialDropout3D
 
 ONES = np.ones((4, 500, 6), "f")
 
@@ -97,3 +97,23 @@ def test_noise_shape_may_name_the_batch_of_an_open_input():
 
 def test_name_of_keras_1():
     assert Dropout(p=0.25).rate == 0.25
+
+
+def test_the_noise_shape_in_a_message_is_the_one_that_was_given():
+    with pytest.raises(ValueError, match=r"Dropout 'd': noise_shape \(4, 1\) must have"):
+        Dropout(0.5, (4, 1), name="d")(Input((500, 6)))
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("made", [SpatialDropout2D, SpatialDropout3D])
+def test_spatial_dropout_drops_whole_channels_in_both_formats(made, data_format):
+    sizes = (2, 3, 4) if made is SpatialDropout3D else (2, 3)
+    last = data_format == "channels_last"
+    x = np.ones((5, *sizes, 60) if last else (5, 60, *sizes), "f")
+    output = np.asarray(made(0.5, data_format)(x, training=True))
+    output = output if last else np.moveaxis(output, 1, -1)
+    channels = output.reshape(5, -1, 60)
+    assert (channels == channels[:, :1]).all()
+    # Each sample draws its own channels, about half of them.
+    assert (channels[0, 0] != channels[1, 0]).any()
+    assert 0.35 < (channels[:, 0] == 0).mean() < 0.65

@@ -144,3 +144,21 @@ def test_gradient_is_that_of_the_rows_that_were_used():
     expected = np.zeros((7, 3))
     expected[4], expected[1] = 2, 1
     np.testing.assert_array_equal(jax.grad(loss)(jnp.asarray(TABLE)), expected)
+
+
+@pytest.mark.parametrize("index", [2**32 + 1, -(2**32) + 1, np.uint64(2**63)])
+def test_an_index_of_64_bits_is_not_cut_to_32(index):
+    with pytest.raises(ValueError, match=r"Embedding 'e': the input holds -?\d+ in row 1, beyond"):
+        Embedding(7, 3, name="e")(np.stack([np.zeros(1, np.asarray(index).dtype), [index]]))
+
+
+def test_truth_values_are_rows_0_and_1():
+    layer = Embedding(7, 3, weights=[TABLE])
+    found = layer(np.array([[True, False, True]]))
+    np.testing.assert_array_equal(found, TABLE[[[1, 0, 1]]])
+
+
+def test_only_what_is_0_is_masked():
+    layer = Embedding(7, 3, mask_zero=True)
+    found = layer.compute_mask(np.array([[0.0, 0.5, 3.0]], "f"))
+    np.testing.assert_array_equal(found, [[False, True, True]])

@@ -260,3 +260,43 @@ def test_data_in_the_config_stays():
     assert copy(X).tolist() == [[1.0, 2.0, -1.5]]
     assert copy.compute_output_shape((None, 3)) == (None, 3)
     assert copy.compute_mask(X).tolist() == [[True, False]]
+
+
+def test_arguments_must_be_parameters_of_the_function():
+    with pytest.raises(
+        TypeError, match="'l': arguments holds 'fctor', which the function 'scaled'"
+    ):
+        Lambda(scaled, arguments={"fctor": 2.0}, name="l")
+    layer = Lambda(lambda x, **further: x * further["factor"], arguments={"factor": 2.0})
+    np.testing.assert_array_equal(layer(np.ones((1, 2))), [[2.0, 2.0]])
+
+
+def scaled(x, factor):
+    return x * factor
+
+
+def test_a_stated_shape_follows_the_batch():
+    layer = Lambda(lambda x: x[:, :2], output_shape=(2,))
+    assert layer.compute_output_shape((7, 3)) == (7, 2)
+    assert layer.compute_output_shape([(6, 3), (6, 4)]) == (6, 2)
+    assert layer.compute_output_shape((None, 3)) == (None, 2)
+
+
+def test_a_mask_or_phase_among_the_arguments_goes_first():
+    seen = []
+
+    def function(x, mask=None, training=None):
+        seen.append((mask, training))
+        return x
+
+    layer = Lambda(function, arguments={"mask": 3, "training": 4})
+    layer(np.ones((1, 2)), training=True)
+    assert set(seen) == {(3, 4)}
+
+
+def test_arguments_of_the_caller_and_the_layer_are_two():
+    given = {"factor": 2.0}
+    layer = Lambda(scaled, arguments=given)
+    given["factor"] = 5.0
+    np.testing.assert_array_equal(layer(np.ones((1, 2))), [[2.0, 2.0]])
+    assert given == {"factor": 5.0}

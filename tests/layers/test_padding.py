@@ -137,3 +137,13 @@ def test_smooth_interpolation_of_integers_is_of_floats(word):
 def test_names_of_keras_1():
     assert UpSampling1D(length=3).size == 3
     assert ZeroPadding2D((1, 1), dim_ordering="th").data_format == "channels_first"
+
+
+def test_sides_may_be_named_as_in_keras_1():
+    layer = ZeroPadding2D({"top_pad": 1, "bottom_pad": 2, "left_pad": 3, "right_pad": 4})
+    assert layer.padding == ((1, 2), (3, 4))
+    assert ZeroPadding2D({"left_pad": 3}).padding == ((0, 0), (3, 0))
+    assert ZeroPadding1D({"left_pad": 3, "right_pad": 1}).padding == (3, 1)
+    for layer, sides in ((ZeroPadding2D, {"top": 1}), (ZeroPadding1D, {"top_pad": 1})):
+        with pytest.raises(ValueError, match="'z': padding must be an int of 0 or more"):
+            layer(sides, name="z")

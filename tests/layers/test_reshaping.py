@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lamina import config
-from lamina.layers import Flatten, Input, Reshape
+from lamina.layers import Flatten, Input, Permute, Reshape
 
 
 def test_flatten_moves_the_channels_to_the_end():
@@ -79,3 +79,9 @@ def test_reshape_that_does_not_fit_names_both(target):
         Reshape(target, name="r")(Input((3, 4)))
     with pytest.raises(ValueError, match=message):
         Reshape(target, name="r")(np.ones((2, 3, 4), "f"))
+
+
+def test_permute_says_where_each_axis_comes_from():
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype("f")
+    np.testing.assert_array_equal(Permute((2, 3, 1))(x), x.transpose(0, 2, 3, 1))
+    np.testing.assert_array_equal(Permute((3, 1, 2))(x), x.transpose(0, 3, 1, 2))

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.backend.session import phase_tensor
+from lamina.backend.state import later
 from lamina.core import context, jit, pure
 from lamina.core.graph import Graph, Node, _constant, _Free
 from lamina.core.readers import readers
@@ -153,7 +154,19 @@ class Function:
 
 
 def _pair(update: Any) -> tuple[Variable, Any]:
+    """A variable and its new value, or a function that gives the value."""
+    if isinstance(update, Variable):
+        again = later(update)
+        if again is not None:
+            return update, again
     if isinstance(update, tuple) and len(update) == 2 and isinstance(update[0], Variable):
+        if isinstance(update[1], jax.Array):
+            raise TypeError(
+                f"K.function: the new value of {update[0]!r} is an array, the same at each call: "
+                "what is computed of variables alone is computed at once. Write K.update_add, "
+                "K.update_sub or K.update, compute the value from an input too, or pass a NumPy "
+                "array if it is the same at each call."
+            )
         return update[0], update[1]
     raise TypeError(
         f"K.function: an update is a pair (variable, new value) or what K.update gives, "
@@ -164,6 +177,8 @@ def _pair(update: Any) -> tuple[Variable, Any]:
 def _next(computed: Any, one: Any) -> Any:
     if isinstance(one, SymbolicTensor):
         return np.asarray(next(computed))
+    if callable(one):
+        return one()
     return one.numpy() if isinstance(one, Variable) else np.asarray(one)
 
 
@@ -194,11 +209,14 @@ def function(inputs: Any, outputs: Any, updates: Any = None, **kwargs: Any) -> F
     Args:
         inputs: list of symbolic tensors that will be fed: inputs, placeholders, or any others.
         outputs: list of tensors to compute.
-        updates: pairs ``(variable, new value)`` that are done after each call.
+        updates: pairs ``(variable, new value)``, or what ``K.update``, ``K.update_add`` and the
+            like return; they are done after each call. Only values that are computed from an
+            input are computed anew: ``variable + 1`` is a number at once, and refused here.
         kwargs: ``name``.
 
     Raises:
-        TypeError: something is no symbolic tensor where one is needed.
+        TypeError: something is no symbolic tensor where one is needed, or a new value is an
+            array of JAX.
         ValueError: an output depends on an input that is not fed.
 
     >>> from lamina import backend as K
@@ -324,7 +342,9 @@ def gradients(loss: Any, variables: Any) -> list[Any]:
     Args:
         loss: symbolic tensor, or several, whose values are summed.
         variables: variables that layers of the graph use, or symbolic tensors on the way to the
-            loss (inputs as well as results of layers).
+            loss (inputs as well as results of layers). A variable counts where it meets a
+            symbolic tensor, as in ``x * w``: ``K.square(w)`` alone is computed at once, and is a
+            constant of the loss. ``K.square(w + 0 * K.sum(x))`` is not.
 
     Returns:
         For each of them a symbolic tensor of its shape, or None if the loss does not depend

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from lamina.backend.old_names import renamed
+from lamina.core import context
 from lamina.core.dispatch import dispatch
 from lamina.core.symbolic import SymbolicTensor, is_symbolic
 from lamina.core.variable import Variable
@@ -29,6 +32,41 @@ class Update(NamedTuple):
     value: Any
 
 
+class _Done(NamedTuple):
+    """An update that was done at once: the values around it, and what gives the new one."""
+
+    before: Any
+    after: Any
+    again: Callable[[], Any]
+
+
+_done: WeakKeyDictionary[Variable, _Done] = WeakKeyDictionary()
+
+
+def later(variable: Variable) -> Callable[[], Any] | None:
+    """Undo the update that was just done of a variable; what `K.function` does in its place.
+
+    ``updates=[K.update_add(steps, 1)]`` means an update at each call, and none before.
+    """
+    done = _done.pop(variable, None)
+    if done is None or variable._value is not done.after:
+        return None
+    variable.assign(done.before)
+    return done.again
+
+
+def _updated(variable: Variable, again: Callable[[], Any]) -> Any:
+    """Do an update at once, or leave it to ``K.function`` if its value is symbolic."""
+    new = again()
+    if is_symbolic(new):
+        return Update(variable, new)
+    before = variable._value
+    variable.assign(new)
+    if context.current() is None and not isinstance(variable._value, Tracer):
+        _done[variable] = _Done(before, variable._value, again)
+    return variable
+
+
 def _checked(who: str, x: Any) -> Variable:
     if not isinstance(x, Variable):
         raise TypeError(f"K.{who}: expected a variable, got {x!r}.")
@@ -41,7 +79,8 @@ def update(x: Any, new_x: Any) -> Any:
     Args:
         x: variable.
         new_x: arrays are assigned at once; a symbolic value gives an update that
-            ``K.function(..., updates=[...])`` does.
+            ``K.function(..., updates=[...])`` does. An update of arrays that is handed to
+            ``K.function`` is undone, and done at each of its calls.
 
     Raises:
         TypeError: `x` is no variable.
@@ -53,9 +92,7 @@ def update(x: Any, new_x: Any) -> Any:
     array(3., dtype=float32)
     """
     variable = _checked("update", x)
-    if is_symbolic(new_x):
-        return Update(variable, new_x)
-    return variable.assign(new_x.value if isinstance(new_x, Variable) else new_x)
+    return _updated(variable, lambda: new_x.value if isinstance(new_x, Variable) else new_x)
 
 
 def update_add(x: Any, increment: Any) -> Any:
@@ -66,7 +103,7 @@ def update_add(x: Any, increment: Any) -> Any:
     array(4., dtype=float32)
     """
     variable = _checked("update_add", x)
-    return update(variable, dispatch(_plus, variable, increment, 1))
+    return _updated(variable, lambda: dispatch(_plus, variable, increment, 1))
 
 
 def update_sub(x: Any, decrement: Any) -> Any:
@@ -77,7 +114,7 @@ def update_sub(x: Any, decrement: Any) -> Any:
     array(-2., dtype=float32)
     """
     variable = _checked("update_sub", x)
-    return update(variable, dispatch(_plus, variable, decrement, -1))
+    return _updated(variable, lambda: dispatch(_plus, variable, decrement, -1))
 
 
 def _plus(x: Any, y: Any, sign: int) -> Any:
@@ -100,7 +137,7 @@ def moving_average_update(x: Any, value: Any, momentum: Any) -> Any:
     array(2., dtype=float32)
     """
     variable = _checked("moving_average_update", x)
-    return update(variable, dispatch(_average, variable, value, momentum))
+    return _updated(variable, lambda: dispatch(_average, variable, value, momentum))
 
 
 def get_value(x: Any) -> Any:

@@ -30,6 +30,7 @@ def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         raise _no_input(layer, args[0])
     mask = given_mask(args, kwargs)
     leaves, structure = jax.tree.flatten((args, kwargs, mask))
+    _check_range(layer, leaves)
     if any(isinstance(leaf, Tracer) for leaf in leaves):
         return _traced(layer, args, kwargs, mask)
     layer._prepare(args, kwargs)
@@ -47,6 +48,7 @@ def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             # Outside of the trace, where it is known who made the mask.
             layer.compute_mask(args[0], mask)
         program = Program(layer, structure, static)
+        program.origin = origin
         _keep(layer, key, program)
     try:
         return program(layer, dynamic, origin)
@@ -72,6 +74,24 @@ def _check_numbers(layer: Layer, arrays: Sequence[Any]) -> None:
                 f"{layer}: an input must hold numbers, got an array of dtype {array.dtype}. Turn "
                 "words into indices, and lists of unequal lengths into padded arrays, first."
             )
+
+
+def _check_range(layer: Layer, leaves: Sequence[Any]) -> None:
+    """Raise a ``ValueError`` for whole numbers that JAX would cut to 32 bits without a word."""
+    for leaf in leaves:
+        if not isinstance(leaf, np.ndarray) or leaf.dtype not in _WIDE or not leaf.size:
+            continue
+        limits = np.iinfo(_WIDE[leaf.dtype])
+        if jax.config.jax_enable_x64 or (leaf.min() >= limits.min and leaf.max() <= limits.max):  # type: ignore[attr-defined]
+            continue
+        row = np.argwhere((leaf < limits.min) | (leaf > limits.max))[0]
+        raise ValueError(
+            f"{layer}: the input holds {leaf[tuple(row)]} in row {row[0] if row.size else 0}, "
+            f"beyond the range of {limits.dtype}. Pass floats, or renumber the values."
+        )
+
+
+_WIDE = {np.dtype("int64"): np.int32, np.dtype("uint64"): np.uint32}
 
 
 def _keep(layer: Layer, key: Any, program: Program) -> None:
@@ -196,6 +216,7 @@ class Program:
         self.faults: list[Any] = []
         self.owners: list[Any] = []
         self.draws = True
+        self.origin: str | None = None
         self._layer = layer
         # What the token of the program stands for must not be collected.
         self.kept = (getattr(layer, "graph", None), list(layer.all_layers()))
@@ -206,6 +227,9 @@ class Program:
         arrays = iter(dynamic)
         leaves = [next(arrays) if leaf is None else leaf for leaf in self.static]
         args, kwargs, mask = jax.tree.unflatten(self.structure, leaves)
+        for one in shapes.listed(mask) if self.origin else ():
+            if one is not None:
+                masks.came_from(one, str(self.origin))
         key = jax.random.key(seed)
         outcome = pure.run(
             self._layer._computed, self.variables, values, args, kwargs, mask, key=key

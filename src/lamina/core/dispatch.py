@@ -9,6 +9,7 @@ import jax
 
 from lamina.core import faulty, graph, pure, shapes
 from lamina.core.graph import Node, _Free, replace
+from lamina.core.masks import came_from
 from lamina.core.symbolic import SymbolicTensor, is_symbolic
 from lamina.core.variable import Variable
 from lamina.typing import Nested
@@ -193,6 +194,9 @@ def _traced(
     def traced(arrays: list[Any]) -> Nested:
         pairs = zip(inputs, arrays, strict=True)
         table = {id(t): _sparse(array) if t.sparse else array for t, array in pairs}
+        for tensor, array in zip(inputs, arrays, strict=True):
+            if tensor.origin is not None:
+                came_from(array, tensor.origin)
         a, k = replace((args, kwargs), lambda t: table[id(t)])
         a, k = plain((a, k))
         return pure.trial(function, a, k, size if open_sizes else None)

@@ -23,9 +23,15 @@ def remember(array: Any, mask: Any, layer: str) -> None:
         layer: name of the layer that gave it; that of an earlier one stays if the mask is known.
     """
     name = _origin_of(mask) or layer
-    key, other = id(array), id(mask)
+    key = id(array)
     table[key] = (weakref.ref(array, lambda _: table.pop(key, None)), mask, name)
-    _origins[other] = (weakref.ref(mask, lambda _: _origins.pop(other, None)), name)
+    came_from(mask, name)
+
+
+def came_from(mask: Any, layer: str) -> None:
+    """Keep the name of the layer that made a mask, for messages."""
+    key = id(mask)
+    _origins[key] = (weakref.ref(mask, lambda _: _origins.pop(key, None)), layer)
 
 
 def recall(array: Any) -> Any:

@@ -43,9 +43,9 @@ class Activation(Elementwise):
 class Softmax(Elementwise):
     """Exponentials that sum to 1 along an axis.
 
-    A mask of the shape of the input, such as one passed as ``layer(x, mask=mask)``, leaves out
-    the places where it is false. A mask of another shape, such as one of time steps, changes
-    nothing and passes through.
+    A mask of the rank of the input, such as one passed as ``layer(x, mask=mask)``, leaves out
+    the places where it is false; an axis of size 1 stands for all places along it. A mask of
+    another shape, such as one of time steps, changes nothing and passes through.
 
     Args:
         axis: the axis, or several that are normalized together.
@@ -63,24 +63,36 @@ class Softmax(Elementwise):
         axes: Any = (axis,) if is_int(axis) else axis
         if not isinstance(axes, Sequence) or not axes or not all(is_int(one) for one in axes):
             raise ValueError(f"{self}: axis must be an int or several of them, got {axis!r}.")
+        if len(set(axes)) < len(axes):
+            raise ValueError(f"{self}: axis must hold each axis once, got {axis!r}.")
         self.axis: Any = as_given(axis)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        for axis in (self.axis,) if isinstance(self.axis, int) else self.axis:
+        axes = (self.axis,) if isinstance(self.axis, int) else self.axis
+        for axis in axes:
             if not -len(input_shape) <= axis < len(input_shape):
                 raise ValueError(
                     f"{self}: axis {axis} is not one of an input of shape {input_shape}."
                 )
+        if len({axis % len(input_shape) for axis in axes}) < len(axes):
+            raise ValueError(
+                f"{self}: axis {self.axis} holds an axis of an input of shape {input_shape} twice."
+            )
         return input_shape
 
     def call(self, inputs: Array, mask: Any = None) -> Array:
         inputs = as_float(inputs, self)
         self.compute_output_shape(inputs.shape)
-        if mask is not None and mask.shape == inputs.shape:
+        if mask is not None and _spreads(mask.shape, inputs.shape):
             far = -3e4 if inputs.dtype == jnp.float16 else -1e9
             inputs = inputs + jnp.where(mask, 0.0, far).astype(inputs.dtype)
         axis = tuple(self.axis) if isinstance(self.axis, list) else self.axis
         return activations.softmax(inputs, axis)
+
+
+def _spreads(mask: Shape, shape: Shape) -> bool:
+    """Whether a mask has the rank of an array, and its sizes or 1."""
+    return len(mask) == len(shape) and all(a in (1, b) for a, b in zip(mask, shape, strict=True))
 
 
 @registry.register("layer")

@@ -85,7 +85,10 @@ class Dropout(Random):
                 1 if known is None else size
                 for size, known in zip(self.noise_shape, input_shape, strict=False)
             )
-            self._fitting(asked + self.noise_shape[len(asked) :], sizes, input_shape)
+            try:
+                random.fill_noise_shape(asked + self.noise_shape[len(asked) :], sizes)
+            except ValueError:
+                raise self._unfitting(self.noise_shape, input_shape) from None
         return input_shape
 
     def _fitting(self, noise_shape: Any, sizes: Sequence[int], shape: Shape) -> None:
@@ -93,10 +96,13 @@ class Dropout(Random):
         try:
             random.fill_noise_shape(noise_shape, sizes)
         except ValueError:
-            raise ValueError(
-                f"{self}: noise_shape {tuple(noise_shape)} must have, for each axis of the input "
-                f"of shape {tuple(shape)}, its size, 1 or None."
-            ) from None
+            raise self._unfitting(noise_shape, shape) from None
+
+    def _unfitting(self, noise_shape: Any, shape: Shape) -> ValueError:
+        return ValueError(
+            f"{self}: noise_shape {tuple(noise_shape)} must have, for each axis of the input "
+            f"of shape {tuple(shape)}, its size, 1 or None."
+        )
 
     def disturbed(self, inputs: Array) -> Array:
         noise_shape = self._get_noise_shape(inputs)

@@ -73,8 +73,24 @@ class Lambda(Layer):
         self.mask = mask
         self.arguments: dict[str, Any] = dict(arguments or {})
         accepted = _parameters(function)
+        self._check_keywords(accepted)
         self._passes_mask = "mask" in accepted and "mask" not in self.arguments
         self._passes_training = "training" in accepted and "training" not in self.arguments
+
+    def _check_keywords(self, accepted: Mapping[str, inspect.Parameter]) -> None:
+        """Raise an error for arguments that the function does not take."""
+        if not accepted or any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
+            return
+        named = [
+            n for n, p in accepted.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        ]
+        unknown = [name for name in self.arguments if name not in named]
+        if unknown:
+            raise TypeError(
+                f"{self}: arguments holds {unknown[0]!r}, which the function "
+                f"{_name(self.function)!r} does not take; its parameters are "
+                f"{', '.join(accepted)}."
+            )
 
     def call(self, inputs: Nested, mask: Any = None, training: Any = None) -> Nested:
         further = dict(self.arguments)
@@ -169,11 +185,12 @@ def _of_jax(value: Any) -> Any:
     return jnp.asarray(value) if isinstance(value, np.ndarray) else value
 
 
-def _parameters(function: Callable[..., Any]) -> frozenset[str]:
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """Parameters of a function; none if they cannot be known."""
     try:
-        return frozenset(inspect.signature(function).parameters)
+        return inspect.signature(function).parameters
     except (TypeError, ValueError):
-        return frozenset()
+        return {}
 
 
 def _name(function: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
 import jax
@@ -69,7 +69,7 @@ class ZeroPadding(Resized):
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(data_format, **options)
-        self._pairs = checks.pairs(padding, self.rank, "padding", self)
+        self._pairs = checks.pairs(_of_keras1(padding, self.rank), self.rank, "padding", self)
         self.padding = self._pairs[0] if self.rank == 1 else self._pairs
 
     def resized(self, axis: int, size: int) -> int:
@@ -77,6 +77,22 @@ class ZeroPadding(Resized):
 
     def call(self, inputs: Array) -> Array:
         return ops.zero_pad(inputs, self._pairs, self.data_format)
+
+
+_SIDES = {
+    1: (("left_pad", "right_pad"),),
+    2: (("top_pad", "bottom_pad"), ("left_pad", "right_pad")),
+}
+
+
+def _of_keras1(padding: Any, rank: int) -> Any:
+    """Pairs for the dict of sides of Keras 1; anything else as it is."""
+    sides = _SIDES.get(rank, ())
+    known = {name for pair in sides for name in pair}
+    if not isinstance(padding, Mapping) or not padding or not set(padding) <= known:
+        return padding
+    pairs = tuple(tuple(padding.get(name, 0) for name in pair) for pair in sides)
+    return pairs[0] if rank == 1 else pairs
 
 
 class Cropping(Resized):
