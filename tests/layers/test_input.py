@@ -75,3 +75,23 @@ def test_config_makes_the_same_input():
     copy = InputLayer.from_config(layer.get_config())
     assert copy.get_config() == layer.get_config()
     assert copy.output.shape == (2, 4, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "argument"),
+    [
+        ({"shape": (3,), "batch_shape": (None, 4)}, "shape"),
+        ({"shape": 3, "batch_shape": (None, 4, 5)}, "shape"),
+        ({"batch_shape": (5, 4), "batch_size": 6}, "batch_size"),
+        ({"tensor": np.ones((2, 3)), "shape": (4,)}, "shape"),
+        ({"tensor": np.ones((2, 3)), "batch_shape": (3, 3)}, "batch_shape"),
+    ],
+)
+def test_arguments_that_contradict_each_other_are_an_error(options, argument):
+    with pytest.raises(ValueError, match=rf"InputLayer 'i': {argument} is .* but the other"):
+        Input(name="i", **options)
+
+
+def test_arguments_may_say_the_same_twice():
+    assert Input(shape=(4,), batch_shape=(5, 4), batch_size=5).shape == (5, 4)
+    assert Input(tensor=np.ones((2, 3)), batch_shape=(None, 3)).shape == (2, 3)

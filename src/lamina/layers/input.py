@@ -66,6 +66,7 @@ class InputLayer(Layer):
         whole = batch_input_shape if batch_input_shape is not None else batch_shape
         sample = input_shape if input_shape is not None else shape
         self.batch_input_shape = self._stated(sample, batch_size, whole, input_tensor)
+        self._agreeing(sample, batch_size, whole)
         self.input_dtype = _dtype_name(self, dtype or input_dtype, input_tensor)
         self.sparse = checks.flag(sparse, "sparse", self)
         self.built = True
@@ -96,6 +97,22 @@ class InputLayer(Layer):
             batch_size = checks.positive(batch_size, "batch_size", self)
         sizes = tuple(None if size is None else int(size) for size in stated)
         return sizes if whole is not None else (batch_size, *sizes)
+
+    def _agreeing(self, sample: Any, batch_size: int | None, whole: Any) -> None:
+        """Raise an error if two arguments state different shapes."""
+        found = self.batch_input_shape
+        sample = (sample,) if isinstance(sample, int | np.integer) else sample
+        stated = {
+            "batch_size": (batch_size, found[0] if found else None),
+            "shape": (sample if sample is None else tuple(sample), found[1:]),
+            "batch_shape": (whole if whole is None else tuple(whole), found),
+        }
+        for argument, (given, real) in stated.items():
+            if given is not None and not _alike(given, real):
+                raise ValueError(
+                    f"{self}: {argument} is {given!r}, but the other arguments state the shape "
+                    f"{found}, batch included. Leave one of them out."
+                )
 
     @property
     def input(self) -> Any:
@@ -175,6 +192,14 @@ def Input(
         optional=optional,
     )
     return layer.output
+
+
+def _alike(given: Any, real: Any) -> bool:
+    """Whether a stated size or shape may be the real one; ``None`` stands for any size."""
+    if not isinstance(given, tuple):
+        return real in (None, given)
+    sizes = zip(given, real, strict=False)
+    return len(given) == len(real) and all(None in pair or pair[0] == pair[1] for pair in sizes)
 
 
 def _plain(tensor: Any) -> Any:
