@@ -181,7 +181,6 @@ def lambda_alone(folder: Path) -> Path:
 
 Hole = tuple[Callable[[Path], Path], Callable[[Path], None], str]
 REG, LINK = tarfile.REGTYPE, tarfile.SYMTYPE
-WARM = "lamina"
 
 HOLES: dict[str, Hole] = {
     "CVE-2021-37678": (yaml, _text, "looks like YAML, which is not read"),
@@ -218,7 +217,11 @@ HOLES: dict[str, Hole] = {
         _unpack,
         "link",
     ),
-    "CVE-2025-12638": (lambda f: tar(f, ("x/../../../ran", REG, "")), _unpack, "outside|leads out"),
+    "CVE-2025-12638": (
+        lambda f: tar(f, ("d" * 250, LINK, "d" * 200), ("d" * 250 + "/../../../ran", REG, "")),
+        _unpack,
+        "link|outside|leads out",
+    ),
     "CVE-2025-49655": (
         lambda f: keras(f, entry("keras.layers", "TorchModuleWrapper", module=pickled(f))),
         _load,
