@@ -139,3 +139,17 @@ def test_length_of_an_embedding_has_a_way_out():
 def test_a_wrong_rank_has_a_way_out(layer, shape, way_out):
     with pytest.raises(ValueError, match=rf"{layer.name}.*got rank {len(shape)}.*{way_out}"):
         layer(np.zeros(shape, "float32"))
+
+
+@pytest.mark.parametrize(
+    ("made", "arguments", "shape"),
+    [
+        ("Dense", {"units": 2}, (1, 3)),
+        ("Conv2D", {"filters": 2, "kernel_size": 2}, (1, 3, 4, 2)),
+        ("Embedding", {"input_dim": 4, "output_dim": 2}, (1, 3)),
+    ],
+)
+def test_complex_numbers_do_not_lose_a_part(made, arguments, shape):
+    layer = getattr(layers, made)(name="z", **arguments)
+    with pytest.raises(TypeError, match=f"{made} 'z': .*complex"):
+        layer(np.ones(shape, "complex64"))

@@ -116,6 +116,8 @@ class Embedding(Layer):
     def call(self, inputs: Array) -> Array:
         inputs = jnp.asarray(inputs)
         self.compute_output_shape(inputs.shape)
+        if jnp.issubdtype(inputs.dtype, jnp.complexfloating):
+            raise TypeError(f"{self}: indices cannot be complex numbers, got {inputs.dtype}.")
         if is_float(inputs):
             inputs = jnp.where(jnp.isfinite(inputs), inputs, -1.0)
         if is_float(inputs) or inputs.dtype == bool:

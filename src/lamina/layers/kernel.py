@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack
 
+import jax.numpy as jnp
+
 from lamina import activations, constraints, initializers, regularizers
 from lamina.core.layer import Layer
 from lamina.core.spec import InputSpec
@@ -88,6 +90,11 @@ class KernelLayer(Layer):
     def call(self, inputs: Array) -> Array:
         dtype = self.dtype_policy.compute_dtype
         if inputs.dtype != dtype:
+            if jnp.issubdtype(inputs.dtype, jnp.complexfloating):
+                raise TypeError(
+                    f"{self}: the input holds complex numbers ({inputs.dtype}), and the weights "
+                    "are real; pass real and imaginary parts."
+                )
             inputs = inputs.astype(dtype)
         outputs = self.product(inputs, self.kernel.value.astype(dtype))
         if self.bias is not None:
