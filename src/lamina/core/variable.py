@@ -14,6 +14,7 @@ from lamina import config
 from lamina.core import allowance, context
 from lamina.core.operators import Operators
 from lamina.core.readers import readers
+from lamina.initializers.base import makes_anew
 
 if TYPE_CHECKING:
     from lamina.typing import ArrayLike
@@ -84,7 +85,7 @@ class Variable(Operators):
         self.regularizer = regularizer
         self.constraint = constraint
         self.sharding = None
-        self.exposed = True
+        self.exposed = not makes_anew(initializer)
 
     @property
     def value(self) -> jax.Array:
@@ -99,6 +100,23 @@ class Variable(Operators):
         with readers.lock:
             self.exposed = True
             return self._value
+
+    def peek(self) -> jax.Array:
+        """The value for one who keeps no hold of it: a later step may take over its memory.
+
+        >>> float(Variable(2.5).peek())
+        2.5
+        """
+        return self._value if context.current() is None else self.value
+
+    def make_private(self) -> None:
+        """Move the value into memory that nobody else holds."""
+        value = self._value
+        if jax.default_backend() == "cpu" and not value.committed:
+            self._value = jax.device_put(np.array(value))  # compiles nothing
+        else:
+            self._value = jnp.array(value, copy=True)
+        self.exposed = False
 
     def assign(self, value: Any) -> Variable:
         """Replace the value, keeping shape and dtype.

@@ -43,6 +43,9 @@ class Initializer:
             return cls._from_shape(*args, **kwargs)
         return super().__new__(cls)
 
+    _anew: ClassVar[bool] = False
+    """Whether the values are made anew for each call, so that nobody else holds them."""
+
     _classic: ClassVar[tuple[str, ...]]
     """What Keras 1 took after the shape, for classes that may be called with one."""
 
@@ -100,6 +103,17 @@ class Initializer:
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
         return f"{type(self).__name__}({arguments})"
+
+
+def makes_anew(initializer: Any) -> bool:
+    """Whether nobody else holds the array that an initializer gives.
+
+    >>> from lamina.initializers import Constant, Ones
+    >>> makes_anew(Ones()), makes_anew(Constant(2.0)), makes_anew(lambda shape: shape)
+    (True, False, False)
+    """
+    own = type(initializer).__module__.startswith("lamina.initializers.")
+    return own and bool(initializer._anew)
 
 
 def named(*names: str, classic: tuple[str, ...] | None = ()) -> Callable[[Class], Class]:
@@ -160,4 +174,5 @@ def filled(shape: tuple[int, ...], value: Any, dtype: np.dtype) -> Array:
     """An array with `value` everywhere."""
     if np.prod(shape, dtype=np.int64) > SMALL:
         return jnp.full(shape, value, dtype)
-    return jnp.array(np.full(shape, value, dtype))
+    # Unlike jnp.array, this compiles nothing.
+    return jax.device_put(np.full(shape, value, dtype))

@@ -24,6 +24,8 @@ class Zeros(Initializer):
     Array(0., dtype=float32)
     """
 
+    _anew = True
+
     def values(self, shape: tuple[int, ...], dtype: np.dtype) -> Array:
         return filled(shape, 0, dtype)
 
@@ -35,6 +37,8 @@ class Ones(Initializer):
     >>> Ones()((2, 3)).sum()
     Array(6., dtype=float32)
     """
+
+    _anew = True
 
     def values(self, shape: tuple[int, ...], dtype: np.dtype) -> Array:
         return filled(shape, 1, dtype)

@@ -33,6 +33,8 @@ class RandomInitializer(Initializer):
     (True, 3)
     """
 
+    _anew = True
+
     def __init__(self, seed: int | None = None) -> None:
         self.seed = _checked_seed(self, seed)
 
@@ -179,7 +181,7 @@ class Orthogonal(RandomInitializer):
         factor, triangle = np.linalg.qr(normal)
         factor = factor * np.where(np.diagonal(triangle) < 0, -1, 1).astype(wide)
         matrix = factor.T if rows < columns else factor
-        return jnp.array((matrix.reshape(shape) * wide.type(self.gain)).astype(dtype))
+        return jax.device_put((matrix.reshape(shape) * wide.type(self.gain)).astype(dtype))
 
     def get_config(self) -> Config:
         return {"gain": self.gain, "seed": self.seed}

@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 
 if TYPE_CHECKING:
     import optax
@@ -49,7 +51,8 @@ class Slots(NamedTuple):
 def zeros(value: Array, index: int) -> Array:
     """First content of most slots."""
     del index
-    return jnp.zeros_like(value)
+    # From the host: nothing is compiled for the shape.
+    return jax.device_put(np.zeros(value.shape, value.dtype))
 
 
 def scalar_dtype(value: Any) -> Any:

@@ -44,13 +44,16 @@ class Step(LearningRate):
         The variables are remembered; `update` takes gradients and values in their order.
         """
         self._variables = list(variables)
-        values = [variable.value for variable in self._variables]
+        values = [variable.peek() for variable in self._variables]
         state: dict[str, Any] = {"step": jnp.zeros((), jnp.int32)}
         if self.use_ema:
             state["average"] = [jnp.zeros_like(value) for value in values]
         if self.gradient_accumulation_steps:
             state["accumulated"] = [jnp.zeros_like(value) for value in values]
         state["slots"] = self.transformation().init(values)
+        held = set(map(id, jax.tree.leaves(state)))
+        for variable, value in zip(self._variables, values, strict=True):
+            variable.exposed = variable.exposed or id(value) in held
         return state
 
     def update(

@@ -59,7 +59,7 @@ class Resident:
         self.size = source.batch_size
         self.whole, self.rest = divmod(source.samples, self.size)
         first = min(self.size, source.samples)
-        self.example = jax.tree.map(lambda leaf: jnp.asarray(leaf[:first]), self.data)
+        self.example = jax.tree.map(lambda leaf: jax.device_put(leaf[:first]), self.data)
         bytes_of_one = sum(leaf.nbytes for leaf in jax.tree.leaves(self.example))
         wanted = max(self.whole, FEWEST_BATCHES)
         most = max(1, min(wanted, BLOCK_BYTES // max(bytes_of_one, 1)))

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
@@ -288,7 +287,7 @@ class Steps:
         if readers.count or True in [v.exposed for v in variables]:
             for variable in variables:
                 if variable.exposed or readers.count:
-                    _make_private(variable)
+                    variable.make_private()
         return State(
             [v._value for v in self.trainable],
             [v._value for v in self.other],
@@ -363,7 +362,7 @@ class Steps:
             values = own, [variable._value for variable in self.further]
             for variable in self.metrics:
                 if variable.exposed:
-                    _make_private(variable)
+                    variable.make_private()
             measured = [variable._value for variable in self.metrics]
             before = Results(measured, np.uint32(step), self._noted["test"])
             results, logs = run(before, values, *args)
@@ -389,9 +388,3 @@ class Steps:
         if explain is None:
             raise ValueError(fault.explain(row, value))
         raise ValueError(explain(fault, step, row, value))
-
-
-def _make_private(variable: Variable) -> None:
-    """Give a variable memory that nobody else holds."""
-    variable._value = jnp.array(variable._value, copy=True)
-    variable.exposed = False
