@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         optimizers,
         random,
         regularizers,
+        saving,
         utils,
     )
     from lamina.core.symbolic import KerasTensor
