@@ -273,6 +273,11 @@ def custom_object_scope(*scopes: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """
     found = dict(get_custom_objects())
     for scope in scopes:
+        if not isinstance(scope, Mapping):
+            raise TypeError(
+                "custom_objects must be a dict of names and classes or functions, got "
+                f"{type(scope).__name__}."
+            )
         found.update(scope)
     token = _scope.set(found)
     try:

@@ -125,7 +125,7 @@ def test_an_array_larger_than_the_file_is_not_read(file):
         with_text(h5, arrays=[{"name": "a", "dtype": "uint8", "shape": [10**11], "sum": 0}])
 
     changed(file, change)
-    with pytest.raises(DamagedError, match="is not one that was written"):
+    with pytest.raises(DamagedError, match="not all of its values were ever written"):
         checkpoint_file.read(file)
 
 

@@ -21,6 +21,7 @@ from tests.saving.test_save_model import (
 
 from lamina import activations, layers, losses, metrics, optimizers, schedules
 from lamina.models import Model, Sequential, load_model
+from lamina.utils import set_random_seed
 
 ROADS: list[Any] = [("keras", "keras3"), ("h5", "keras3"), ("h5", "tf_keras")]
 
@@ -104,6 +105,7 @@ THERE += [(name, *ROADS[2]) for name in OPTIMIZERS if name not in ("adamw", "nad
 
 @pytest.mark.parametrize(("name", "ending", "which"), THERE)
 def test_training_goes_on_there(tmp_path, name, ending, which):
+    set_random_seed(1)
     model = Sequential([layers.Dense(4, activation="tanh", input_shape=(3,)), layers.Dense(2)])
     model.compile(OPTIMIZERS[name](), "mse")
     x, y = noise(8, 3), noise(8, 2)
@@ -114,8 +116,10 @@ def test_training_goes_on_there(tmp_path, name, ending, which):
     found = run_oracle(which, "train", file=path, inputs=[x], targets=[y], steps=2)
     ours = [float(model.train_on_batch(x, y)) for _ in range(2)]
     assert [found["loss_1"], found["loss_2"]] == pytest.approx(ours, rel=1e-5)
+    # The epsilon of RMSprop stands within the root in tf_keras.
+    near = 5e-4 if (name, which) == ("rmsprop", "tf_keras") else 3e-5
     for place, weight in enumerate(model.get_weights()):
-        np.testing.assert_allclose(found[f"weight_{place}"], weight, rtol=1e-4, atol=3e-5)
+        np.testing.assert_allclose(found[f"weight_{place}"], weight, rtol=1e-4, atol=near)
 
 
 @pytest.mark.parametrize(("ending", "which"), ROADS)

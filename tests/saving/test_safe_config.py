@@ -233,12 +233,14 @@ def test_giant_weights_are_refused_before_they_are_made(harm):
 
 
 def test_the_numbers_of_the_file_are_the_bound_where_there_is_one():
-    big = stacked(entry("Dense", units=100, batch_input_shape=[None, 3], name="d"))
-    with pytest.raises(ValueError, match=r"shape \(3, 100\).*the file holds 250 for all weights"):
+    units = 2**20
+    big = stacked(entry("Dense", units=units, batch_input_shape=[None, 3], name="d"))
+    # Twice what the file holds, and 2**20.
+    with pytest.raises(ValueError, match=r"shape \(3, 1048576\).*the file holds 250 for all"):
         config.read_model(big, numbers=250)
-    with pytest.raises(ValueError, match=r"shape \(100,\), 100 numbers, 300 after others"):
-        config.read_model(big, numbers=399)
-    assert config.read_model(big, numbers=400).count_params() == 400
+    with pytest.raises(ValueError, match=r"\(1048576,\), 1048576 numbers, 3145728 after others"):
+        config.read_model(big, numbers=3 * units // 2 - 1)
+    assert config.read_model(big, numbers=3 * units // 2).count_params() == 4 * units
 
 
 def graph(*calls: tuple[str, list[Any]], outputs: Any) -> dict[str, Any]:

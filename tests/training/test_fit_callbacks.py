@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +220,15 @@ def test_accuracy_is_found_under_both_names() -> None:
         assert history[other] == history[name]
 
 
+@pytest.fixture
+def keyboard() -> Iterator[None]:
+    """Ctrl-C as a process in a terminal has it; one in the background may have it switched off."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("keyboard")
 @pytest.mark.parametrize("each", [False, True])
 def test_ctrl_c_leaves_a_usable_model_and_the_history(each, model) -> None:
     def press(epoch: int, logs: Any) -> None:
@@ -239,6 +248,7 @@ def test_ctrl_c_leaves_a_usable_model_and_the_history(each, model) -> None:
     assert second["loss"][0] < model.history.history["loss"][0] + 1
 
 
+@pytest.mark.usefixtures("keyboard")
 def test_ctrl_c_in_the_middle_of_many_steps(model, capsys) -> None:
     x, y = np.tile(X, (2000, 1)), np.tile(Y, (2000, 1))
     timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))

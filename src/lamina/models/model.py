@@ -287,7 +287,7 @@ class Model(BatchMethods, Saves, Trainer, Layer):
         from lamina import __version__
 
         content = {
-            "class_name": type(self).__name__,
+            "class_name": registry.registered_name(type(self)),
             "config": self.get_config(),
             "keras_version": "2.2.4",
             "backend": "jax",

@@ -104,6 +104,10 @@ def _shape(value: Any) -> Any:
     return tuple(value)
 
 
+SPARE = 2**20
+"""Numbers that a config may ask for beyond twice those that its file holds."""
+
+
 @contextmanager
 def _bounded(numbers: int | None) -> Iterator[None]:
     if numbers is None:
@@ -111,6 +115,8 @@ def _bounded(numbers: int | None) -> Iterator[None]:
         numbers = limits.WEIGHTS
     else:
         reason = f"the file holds {numbers} for all weights together"
+        # A little more, so that a shape that differs is told by layer, weight and both shapes.
+        numbers = 2 * numbers + SPARE
     with allowance.allowing(numbers, reason):
         yield
 

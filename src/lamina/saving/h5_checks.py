@@ -11,6 +11,8 @@ import numpy as np
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MAX_NAMES = 1 << 16
 _SPARE = 1 << 20  # bytes that a chunk may have beyond its array
+_LARGE = 1 << 26  # bytes from which on an array may not be packed more than
+_TIMES = 100  # times
 
 _STARTS = {
     b"PK\x03\x04": "the bytes of a zip archive (a .keras file?)",
@@ -163,6 +165,36 @@ def _called(kind: Any) -> str:
     names = {"Reference": "references", "Compound": "records", "Vlen": "lists", "Array": "arrays"}
     stem = type(kind).__name__.removeprefix("Type").removesuffix("ID")
     return names.get(stem, f"values of the type {stem}")
+
+
+def check_written(dataset: Any, shape: tuple[int, ...], dtype: np.dtype, place: str) -> None:
+    """Refuse arrays whose values are not in the file: HDF5 makes up what was never written.
+
+    Such an array takes no room there and any amount of memory, like one that is compressed without
+    measure; so this is asked before anybody counts on its shape.
+
+    Raises:
+        RefusedError: values were never written, or they are that well compressed.
+    """
+    import h5py
+
+    if dtype.kind not in "biuf" and dtype.name != "bfloat16":
+        return
+    total = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    if not total:
+        return
+    stored = int(dataset.id.get_storage_size())
+    properties = dataset.id.get_create_plist()
+    if properties.get_layout() == h5py.h5d.CHUNKED:
+        sizes = zip(shape, properties.get_chunk(), strict=True)
+        wanted = int(np.prod([-(-size // max(part, 1)) for size, part in sizes], dtype=object))
+        whole = int(dataset.id.get_num_chunks()) == wanted
+    else:
+        whole = stored >= total
+    if not whole:
+        raise refused(place, f"has shape {shape}, but not all of its values were ever written")
+    if total > _LARGE and total > stored * _TIMES:
+        raise refused(place, f"unpacks from {stored} to {total} bytes, more than {_TIMES} times")
 
 
 def check_storage(dataset: Any, shape: tuple[int, ...], dtype: np.dtype, place: str) -> None:

@@ -37,6 +37,8 @@ class Dataset:
         self.place = place
         self.shape: tuple[int, ...] = h5_checks.shape_of(handle, place)
         self.dtype = h5_checks.dtype_of(handle, place)
+        with _reported(place):
+            h5_checks.check_written(handle, self.shape, self.dtype, place)
 
     @property
     def size(self) -> int:

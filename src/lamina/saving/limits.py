@@ -19,7 +19,7 @@ VALUES = 4_000_000
 INTEGER = 2**53
 """Largest magnitude of an integer: beyond it nothing that counts axes or units can be meant."""
 
-WEIGHTS = 2**33
+WEIGHTS = 2**30
 """Numbers in all weights of a model that is made from a config alone."""
 
 LAYERS = 50_000

@@ -33,6 +33,8 @@ def compile_from(model: Any, section: Any, version: Any, label: str) -> None:
             _compile(model, reader, section)
     except Exception as error:
         reason = str(error) or type(error).__name__
+        if isinstance(error, KeyError):
+            reason = f"it does not say {reason}."
         warn(
             f"{label}: the training config cannot be read ({reason}) The model has its weights "
             "and is not compiled: call compile(optimizer, loss) to train it."

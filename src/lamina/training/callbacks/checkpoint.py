@@ -33,6 +33,7 @@ class ModelCheckpoint(Monitor):
         save_best_only: save only if the number is better than at all saves before.
         save_weights_only: save by ``model.save_weights`` instead of ``model.save``.
         mode: whether ``min`` or ``max`` is better; ``auto`` goes by the name.
+        ambiguous: what Keras 2 and 3 take in different orders; an error.
         save_freq: ``"epoch"``, or after how many batches to save, counted over all epochs.
         initial_value_threshold: value that the first save has to beat.
         **old: ``period``: save at every so many epochs; with `save_best_only` only these are
@@ -60,6 +61,7 @@ class ModelCheckpoint(Monitor):
         save_best_only: bool = False,
         save_weights_only: bool = False,
         mode: Mode = "auto",
+        *ambiguous: Any,
         save_freq: Literal["epoch"] | int = "epoch",
         initial_value_threshold: float | None = None,
         **old: Any,
@@ -69,6 +71,11 @@ class ModelCheckpoint(Monitor):
         self.save_best_only = bool(save_best_only)
         self.save_weights_only = bool(save_weights_only)
         self.save_freq = save_freq if save_freq == "epoch" else _positive(save_freq, "save_freq")
+        if ambiguous:
+            raise TypeError(
+                f"ModelCheckpoint: the seventh argument, {ambiguous[0]!r}, is period in Keras 2 "
+                "and save_freq in Keras 3; pass it by its name."
+            )
         self.period = _positive(old.pop("period", 1), "period")
         self._refuse(old)
         if not save_weights_only and not self.filepath.lower().endswith(WHOLE):
