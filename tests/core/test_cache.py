@@ -78,6 +78,22 @@ def test_switches(before, environment, expected, tmp_path):
     )
 
 
+def test_a_setting_may_come_back(tmp_path):
+    """Each compilation uses the folder that is set then, also one that was set before."""
+    changes = """
+import lamina, lamina.core.jit as jit
+folders = []
+for name in ("a", "b", "a"):
+    lamina.config.set_compile_cache(True, r"{tmp}/" + name)
+    jit.compile(lambda x: x)
+    folders.append(jax.config.jax_compilation_cache_dir.split("/")[-2])
+assert folders == ["a", "b", "a"], folders
+lamina.config.set_compile_cache(False)
+"""
+    _, _, folder = fit(changes.replace("{tmp}", str(tmp_path)))
+    assert folder == "None"
+
+
 def test_the_least_recently_used_files_go(tmp_path):
     sizes = {"a": 300, "b": 500, "c": 400, "d": 100}
     for age, (name, size) in enumerate(sizes.items()):

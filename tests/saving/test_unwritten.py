@@ -125,6 +125,7 @@ def test_the_argument_that_two_releases_take_in_one_place_needs_its_name():
     with pytest.raises(TypeError, match="is period in Keras 2 and save_freq in Keras 3"):
         ModelCheckpoint("a.h5", "val_loss", 0, True, False, "auto", 1)
     assert ModelCheckpoint("a.h5", "val_loss", 0, True, False, "auto", period=3).period == 3
+    assert ModelCheckpoint("a.h5", "val_loss", 0, True, False, "auto", "epoch").save_freq == "epoch"
 
 
 def test_custom_objects_must_be_a_dict(tmp_path):

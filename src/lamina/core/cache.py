@@ -12,7 +12,6 @@ import os
 import platform
 import sys
 import threading
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,33 +23,41 @@ SHORTEST = 0.02
 """Seconds of compilation from which on a program is worth a file."""
 
 
-@cache
-def apply(setting: config.CompileCache) -> Path | None:
-    """Bring JAX's cache to a setting; gives the folder, or ``None`` if lamina sets none.
+def apply(setting: config.CompileCache) -> None:
+    """Bring JAX's cache to a setting, if it is another one than the last.
 
     Args:
         setting: folder and limit, from `lamina.config`.
     """
+    if _applied != [setting]:
+        _applied[:] = [setting]
+        _use(setting)
+
+
+_applied: list[config.CompileCache] = []
+
+
+def _use(setting: config.CompileCache) -> None:
+    """Point JAX at the folder of a setting, unless the user set JAX's own cache up."""
     ours = _now("jax_compilation_cache_dir") in (None, *_set_by_us)
     if not ours or not _now("jax_enable_compilation_cache"):
-        return None
+        return
     if not setting.on:
         _point_at(None)
-        return None
+        return
     folder = (setting.folder or default_folder()) / _processor()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:
         # A home that cannot be written to has no cache; all works as without.
-        return None
+        return
     if not os.access(folder, os.W_OK):
-        return None
+        return
     _point_at(folder)
     if _now("jax_persistent_cache_min_compile_time_secs") == 1.0:  # JAX's default
         jax.config.update("jax_persistent_cache_min_compile_time_secs", SHORTEST)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     threading.Thread(target=trim, args=(folder.parent, setting.limit), daemon=True).start()
-    return folder
 
 
 def _now(name: str) -> Any:

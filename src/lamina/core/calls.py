@@ -10,6 +10,7 @@ import numpy as np
 from jax.core import Tracer
 
 from lamina.core import faulty, jit, masks, pure, shapes, weights
+from lamina.core.policy import NARROW, check_range
 from lamina.core.readers import readers
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.variable import Variable
@@ -79,19 +80,10 @@ def _check_numbers(layer: Layer, arrays: Sequence[Any]) -> None:
 def _check_range(layer: Layer, leaves: Sequence[Any]) -> None:
     """Raise a ``ValueError`` for whole numbers that JAX would cut to 32 bits without a word."""
     for leaf in leaves:
-        if not isinstance(leaf, np.ndarray) or leaf.dtype not in _WIDE or not leaf.size:
-            continue
-        limits = np.iinfo(_WIDE[leaf.dtype])
-        if jax.config.jax_enable_x64 or (leaf.min() >= limits.min and leaf.max() <= limits.max):  # type: ignore[attr-defined]
-            continue
-        row = np.argwhere((leaf < limits.min) | (leaf > limits.max))[0]
-        raise ValueError(
-            f"{layer}: the input holds {leaf[tuple(row)]} in row {row[0] if row.size else 0}, "
-            f"beyond the range of {limits.dtype}. Pass floats, or renumber the values."
-        )
-
-
-_WIDE = {np.dtype("int64"): np.int32, np.dtype("uint64"): np.uint32}
+        if isinstance(leaf, np.ndarray) and leaf.dtype in NARROW:
+            if jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+                return
+            check_range(leaf, NARROW[leaf.dtype], f"{layer}: the input")
 
 
 def _keep(layer: Layer, key: Any, program: Program) -> None:

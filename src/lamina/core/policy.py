@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from lamina import config
 
@@ -98,3 +99,25 @@ def name_of_dtype(value: Any) -> str:
 def _expected(given: Any) -> str:
     words = ", ".join(MIXED)
     return f"dtype must be a dtype such as 'float32', or one of {words}, got {given!r}."
+
+
+NARROW = {np.dtype("int64"): np.dtype("int32"), np.dtype("uint64"): np.dtype("uint32")}
+"""What 64-bit integers become where JAX's 64-bit types are off."""
+
+
+def check_range(array: np.ndarray, target: np.dtype, name: str) -> None:
+    """Raise a ``ValueError`` if whole numbers do not fit a narrower dtype.
+
+    >>> check_range(np.array([1, 2**40]), np.dtype("int32"), "fit: x")
+    Traceback (most recent call last):
+    ValueError: fit: x holds 1099511627776 in row 1, beyond the range of int32...
+    """
+    limits = np.iinfo(target)
+    if not array.size or (array.min() >= limits.min and array.max() <= limits.max):
+        return
+    wrong = np.argwhere((array < limits.min) | (array > limits.max))[0]
+    where = f" in row {wrong[0]}" if wrong.size else ""
+    raise ValueError(
+        f"{name} holds {array[tuple(wrong)]}{where}, beyond the range of {target}. Pass floats, or "
+        "renumber the values."
+    )

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from lamina.core import dialects, shapes
 from lamina.training import loop
-from lamina.training.data.arrays import DEFAULT_BATCH_SIZE
+from lamina.training.data.arrays import DEFAULT_BATCH_SIZE, as_one_batch
 from lamina.training.interrupt import Interrupt
 
 if TYPE_CHECKING:
     from lamina.models.trainer import Trainer as Host
 else:
     Host = object
+
+
+ALL_ROWS = 2**31 - 1
+"""Size of a batch that takes whatever there is."""
 
 
 class BatchMethods(Host):
@@ -94,8 +98,10 @@ class BatchMethods(Host):
         >>> model.predict_on_batch(np.ones((4, 2))).shape
         (4, 1)
         """
-        source = self._source(x, batch_size=2**31 - 1, where="predict_on_batch")
-        (batch, _, _) = next(iter(source.batches(0)))
+        batch = as_one_batch(x, ALL_ROWS, "predict_on_batch")
+        if batch is None:
+            source = self._source(x, batch_size=ALL_ROWS, where="predict_on_batch")
+            (batch, _, _) = next(iter(source.batches(0)))
         return loop.joined([self._predicted(batch)])
 
     def _one_batch(self, where: str, x: Any, y: Any, weights: Any, class_weight: Any) -> Any:
@@ -105,7 +111,7 @@ class BatchMethods(Host):
             x,
             y,
             weights,
-            batch_size=2**31 - 1,
+            batch_size=ALL_ROWS,
             class_weight=class_weight,
             where=where,
             names=names,

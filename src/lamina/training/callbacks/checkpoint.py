@@ -33,7 +33,8 @@ class ModelCheckpoint(Monitor):
         save_best_only: save only if the number is better than at all saves before.
         save_weights_only: save by ``model.save_weights`` instead of ``model.save``.
         mode: whether ``min`` or ``max`` is better; ``auto`` goes by the name.
-        ambiguous: what Keras 2 and 3 take in different orders; an error.
+        ambiguous: where Keras 2 takes `period` and Keras 3 `save_freq`; an error, unless
+            it is ``"epoch"``, the default of the latter.
         save_freq: ``"epoch"``, or after how many batches to save, counted over all epochs.
         initial_value_threshold: value that the first save has to beat.
         **old: ``period``: save at every so many epochs; with `save_best_only` only these are
@@ -71,7 +72,7 @@ class ModelCheckpoint(Monitor):
         self.save_best_only = bool(save_best_only)
         self.save_weights_only = bool(save_weights_only)
         self.save_freq = save_freq if save_freq == "epoch" else _positive(save_freq, "save_freq")
-        if ambiguous:
+        if ambiguous and ambiguous != ("epoch",):
             raise TypeError(
                 f"ModelCheckpoint: the seventh argument, {ambiguous[0]!r}, is period in Keras 2 "
                 "and save_freq in Keras 3; pass it by its name."

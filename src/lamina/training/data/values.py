@@ -15,11 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import config
+from lamina.core.policy import NARROW, check_range
 from lamina.training.data.lists import from_plain, is_plain
 from lamina.training.data.rows import LazyRows, SparseRows
 from lamina.typing import Nested
-
-_NARROW = {"int64": "int32", "uint64": "uint32"}
 
 
 def is_array(value: Any) -> bool:
@@ -201,9 +200,10 @@ def target_dtype(dtype: Any, *, weight: bool = False) -> np.dtype:
     floating = jnp.issubdtype(dtype, np.floating)
     if (floating and dtype.itemsize >= 8) or (weight and not floating):
         return jnp.dtype(config.floatx())
-    if not jax.config.jax_enable_x64 and dtype.name in _NARROW:  # type: ignore[attr-defined]
-        return np.dtype(_NARROW[dtype.name])
-    return dtype.newbyteorder("=") if dtype.kind in "iuf" else dtype
+    native = dtype.newbyteorder("=") if dtype.kind in "iuf" else dtype
+    if not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+        return NARROW.get(native, native)
+    return native
 
 
 def converted(array: Any, name: str, *, weight: bool = False) -> Any:
@@ -219,8 +219,8 @@ def converted(array: Any, name: str, *, weight: bool = False) -> Any:
         return array
     if isinstance(array, jax.Array):
         return array.astype(target)
-    if target.name in _NARROW.values() and array.dtype.kind in "iu":
-        _check_range(array, target, name)
+    if target in NARROW.values() and array.dtype.kind in "iu":
+        check_range(array, target, name)
     try:
         with np.errstate(over="raise"):
             return array.astype(target)
@@ -229,14 +229,3 @@ def converted(array: Any, name: str, *, weight: bool = False) -> Any:
             f"{name} holds numbers beyond the range of {target}; scale the data, or set "
             "floatx to 'float64'."
         ) from None
-
-
-def _check_range(array: np.ndarray, target: np.dtype, name: str) -> None:
-    limits = np.iinfo(target)
-    if not array.size or (array.min() >= limits.min and array.max() <= limits.max):
-        return
-    wrong = np.argwhere((array < limits.min) | (array > limits.max))[0]
-    raise ValueError(
-        f"{name} holds {array[tuple(wrong)]} in row {wrong[0]}, beyond the range of {target}. "
-        "Pass floats, or renumber the values."
-    )
