@@ -205,6 +205,7 @@ def set_compile_cache(
         limit: bytes that all of them may take; those that were not used for longest go first.
 
     Raises:
+        TypeError: `on` is no flag, or `folder` no path.
         ValueError: the limit is not positive.
 
     >>> before = compile_cache()
@@ -213,12 +214,18 @@ def set_compile_cache(
     False
     >>> set_compile_cache(before.on, before.folder, before.limit)
     """
+    if not isinstance(on, bool):
+        raise TypeError(
+            f"set_compile_cache: on must be True or False, got {on!r}; a folder is folder=."
+        )
+    if folder is not None and not isinstance(folder, str | os.PathLike):
+        raise TypeError(f"set_compile_cache: folder must be a path or None, got {folder!r}.")
     if isinstance(limit, bool) or not isinstance(limit, int) or limit <= 0:
         raise ValueError(
             f"set_compile_cache: limit must be a positive int of bytes, got {limit!r}."
         )
     place = None if folder is None else Path(folder).expanduser().absolute()
-    _compile_cache[:] = [CompileCache(bool(on), place, limit)]
+    _compile_cache[:] = [CompileCache(on, place, limit)]
 
 
 def _compile_cache_of(value: str | None) -> CompileCache:

@@ -111,6 +111,13 @@ def test_the_least_recently_used_files_go(tmp_path):
     assert (tmp_path / "other").exists()
 
 
+def test_arguments_of_other_types_are_named():
+    with pytest.raises(TypeError, match=r"on must be True or False, got 'off'; a folder is"):
+        config.set_compile_cache("off")  # pyright: ignore
+    with pytest.raises(TypeError, match="folder must be a path or None, got 3"):
+        config.set_compile_cache(folder=3)  # pyright: ignore
+
+
 @pytest.mark.parametrize("limit", [0, -1, 1.5, True, None])
 def test_limits_are_checked(limit):
     with pytest.raises(ValueError, match="set_compile_cache: limit must be a positive int"):

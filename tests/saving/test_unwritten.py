@@ -132,3 +132,20 @@ def test_custom_objects_must_be_a_dict(tmp_path):
     Sequential([Dense(2, input_shape=(3,))]).save(tmp_path / "m.h5")
     with pytest.raises(TypeError, match=r"custom_objects must be a dict .* got list"):
         saving.load_model(tmp_path / "m.h5", custom_objects=[1])  # pyright: ignore
+
+
+@pytest.mark.parametrize(
+    "function", ["save_model", "save_weights", "load_weights", "save_checkpoint", "load_checkpoint"]
+)
+def test_the_model_comes_first(function, tmp_path):
+    model = Sequential([Dense(2, input_shape=(3,))])
+    message = rf"{function}: the first argument must be the model, got '.*m.h5': {function}\(model"
+    with pytest.raises(TypeError, match=message):
+        getattr(saving, function)(str(tmp_path / "m.h5"), model)
+
+
+def test_a_checkpoint_that_is_not_there(tmp_path):
+    model = Sequential([Dense(2, input_shape=(3,))])
+    model.compile("sgd", "mse")
+    with pytest.raises(FileNotFoundError, match=r"there is no file or folder .*nowhere"):
+        saving.load_checkpoint(model, tmp_path / "nowhere")

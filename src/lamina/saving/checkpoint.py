@@ -16,6 +16,7 @@ from lamina.saving import checkpoint_file, checkpoint_state
 from lamina.saving.checkpoint_file import DamagedError
 from lamina.saving.checkpoint_values import Packer, unpack
 from lamina.saving.checkpoint_writer import writer
+from lamina.saving.weights import check_model
 from lamina.training.state import has_failed, nothing_noted
 from lamina.typing import Config
 from lamina.warning import warn
@@ -116,6 +117,7 @@ def taken(
 
 
 def _check(model: Any, method: str) -> None:
+    check_model(model, method)
     compilation = model._checked_compilation(method)
     if not model._all_built():
         raise ValueError(
@@ -312,6 +314,7 @@ def load_checkpoint(model: Any, path: PathLike, *, callbacks: Any = None) -> Res
         ...
     ValueError: ...: weights/d/kernel is float32[2, 2] in the model and float32[2, 1] in the file...
     """
+    check_model(model, "load_checkpoint")
     where = Path(os.path.abspath(os.path.expanduser(os.fspath(path))))
     writer.wait(os.fspath(where))
     if where.is_dir():
@@ -319,6 +322,10 @@ def load_checkpoint(model: Any, path: PathLike, *, callbacks: Any = None) -> Res
         if found is None:
             raise FileNotFoundError(f"load_checkpoint: there is no checkpoint in {where}.")
     else:
+        if not where.exists():
+            raise FileNotFoundError(
+                f"load_checkpoint: there is no file or folder {where}; save_checkpoint makes one."
+            )
         found = Found(where, *checkpoint_file.read(where))
     apply(model, _as_list(callbacks), found)
     place = found.place()

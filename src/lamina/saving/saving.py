@@ -21,7 +21,7 @@ from lamina.saving import (
 )
 from lamina.saving.atomic import checked_target, replacing
 from lamina.saving.h5_writing import put_text, written
-from lamina.saving.weights import check_built
+from lamina.saving.weights import check_built, check_model
 
 if TYPE_CHECKING:
     from lamina.typing import Config
@@ -75,6 +75,7 @@ def save_model(
     for name in options:
         if name not in ("zipped", "signatures", "options", "save_traces"):
             raise TypeError(f"save_model has no argument {name!r}.")
+    check_model(model, "save_model")
     kind = _format(filepath, save_format)
     if not hasattr(type(model), "get_layer"):
         raise TypeError(f"save_model takes a model, got {type(model).__name__}.")

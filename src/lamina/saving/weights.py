@@ -136,6 +136,7 @@ def save_weights(
     from lamina.saving.atomic import replacing
     from lamina.saving.h5_writing import written
 
+    check_model(model, "save_weights")
     layout = _layout(os.fspath(filepath), save_format)
     check_built(model, "save_weights")
     # The lock: another thread that trains publishes no step while the weights are read.
@@ -180,6 +181,7 @@ def load_weights(
     """
     from lamina.saving import reading
 
+    check_model(model, "load_weights")
     path = existing(filepath)
     check_built(model, "load_weights")
     with reading.found(path, model, by_name) as found:
@@ -256,6 +258,18 @@ def existing(filepath: str | os.PathLike[str]) -> str:
     folder, name = os.path.split(path)
     there = sorted(os.listdir(folder or ".")) if os.path.isdir(folder or ".") else []
     raise FileNotFoundError(f"There is no file {path}.{did_you_mean(name, there)}")
+
+
+def check_model(model: Any, method: str) -> None:
+    """Refuse what is no model, such as a path in its place.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not hasattr(model, "get_weights"):
+        raise TypeError(
+            f"{method}: the first argument must be the model, got {model!r}: {method}(model, path)."
+        )
 
 
 def check_built(model: Layer, action: str) -> None:
