@@ -164,6 +164,11 @@ class TestPartsDegradeAlone:
             model = load_model(path)
         np.testing.assert_array_equal(model.get_weights()[0], small.get_weights()[0])
         assert int(model.optimizer.iterations.numpy()) == 1
+        data = np.ones((4, 2)), np.ones((4, 3))
+        logs = model.evaluate(*data, verbose=0, return_dict=True)
+        assert logs["mae"] == small.evaluate(*data, verbose=0, return_dict=True)["mae"]
+        with pytest.raises(ValueError, match="no loss to train on"):
+            model.fit(*data, verbose=0)
         model.compile(model.optimizer, "mse")
         model.fit(np.ones((4, 2)), np.ones((4, 3)), verbose=0)
         assert int(model.optimizer.iterations.numpy()) == 2
@@ -174,10 +179,29 @@ class TestPartsDegradeAlone:
         name = {"h5": "optimizer_config", "keras": "optimizer"}[ending]
         unknown = {"class_name": "Mystery", "config": {}}
         path = self.file(small, tmp_path, ending, **{name: unknown})
+        with pytest.warns(UserWarning, match=r"'Mystery'.*call compile\(optimizer, model.loss\)"):
+            model = load_model(path)
+        np.testing.assert_array_equal(model.get_weights()[0], small.get_weights()[0])
+        data = np.ones((4, 2)), np.ones((4, 3))
+        logs = model.evaluate(*data, verbose=0, return_dict=True)
+        assert logs == small.evaluate(*data, verbose=0, return_dict=True)
+        with pytest.raises(ValueError, match=r"without its optimizer 'Mystery'.*custom_objects"):
+            model.fit(*data, verbose=0)
+        with pytest.raises(ValueError, match="without its optimizer 'Mystery'"):
+            model.train_on_batch(*data)
+        np.testing.assert_array_equal(model.get_weights()[0], small.get_weights()[0])
+        with pytest.warns(UserWarning, match=r"cannot be written.*without its optimizer"):
+            save_model(model, path)
+        model.compile("sgd", model.loss)
+        model.fit(*data, verbose=0)
+
+    def test_nothing_to_compile_with(self, small, tmp_path, ending):
+        name = {"h5": "optimizer_config", "keras": "optimizer"}[ending]
+        nothing = {name: {"class_name": "Mystery", "config": {}}, "loss": None, "metrics": None}
+        path = self.file(small, tmp_path, ending, **nothing)
         with pytest.warns(UserWarning, match=r"'Mystery'.*call compile\(optimizer, loss\)"):
             model = load_model(path)
         assert model.optimizer is None
-        np.testing.assert_array_equal(model.get_weights()[0], small.get_weights()[0])
 
     def test_unknown_metric(self, small, tmp_path, ending):
         path = self.file(small, tmp_path, ending, metrics=["mae", "my_metric"])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lamina import registry
+from lamina.optimizers.missing import MissingOptimizer
 from lamina.saving import (
     archive,
     config,
@@ -117,7 +118,10 @@ def load_model(
     What is in the file decides how it is read, not its name. Nothing in it is run: layers,
     functions, losses, metrics and optimizers are found by name among lamina's and yours.
 
-    A loss, metric or optimizer that is not known is a warning, and the model comes without it.
+    A loss, metric or optimizer that is not known is a warning, and the model comes without it:
+    without its metric; without any loss, so that it does not train on another one, but with its
+    optimizer and the state of it; or without its optimizer, so that it evaluates, and `fit` says
+    what to do.
 
     Args:
         filepath: the file: ``.keras`` or HDF5.
@@ -196,7 +200,7 @@ def _filled(model: Any, whole: Whole) -> Found | None:
 def _restore_optimizer(model: Any, whole: Whole, found: Found | None) -> None:
     """Give the optimizer its state, so that training goes on; a state that cannot be read warns."""
     optimizer = model.optimizer
-    if optimizer is None or found is None:
+    if optimizer is None or found is None or isinstance(optimizer, MissingOptimizer):
         return
     try:
         optimizer.build(model.trainable_weights)

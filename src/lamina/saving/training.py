@@ -7,10 +7,14 @@ from typing import Any
 
 from lamina import losses, metrics, optimizers, registry
 from lamina.core import allowance
+from lamina.optimizers.missing import MissingOptimizer
 from lamina.saving import dialect, releases
-from lamina.training import measures
+from lamina.training import measures, outputs
 from lamina.typing import Config
 from lamina.warning import warn
+
+UNREADABLE = (ValueError, TypeError, AttributeError, LookupError)
+"""Errors of parts that cannot be read."""
 
 NUMBERS = 2**26
 """Numbers that the variables of all metrics of a file may hold."""
@@ -44,13 +48,12 @@ def compile_from(model: Any, section: Any, version: Any, label: str) -> None:
 def _compile(model: Any, reader: _Reader, section: Any) -> None:
     if not isinstance(section, Mapping):
         raise ValueError(f"it must be a dict, got {section!r}.")
-    optimizer = reader.optimizer(section.get("optimizer", section.get("optimizer_config")))
     loss = reader.structure("loss", section.get("loss"), reader.loss)
     if reader.missing_losses:
         names = ", ".join(repr(name) for name in reader.missing_losses)
         warn(
-            f"{reader.label}: unknown loss {names}. The model has its weights and its optimizer, "
-            "and no loss: pass custom_objects={name: function} when loading, or call "
+            f"{reader.label}: unknown loss {names}. The model has its weights, its optimizer and "
+            "its metrics, and no loss: pass custom_objects={name: function} when loading, or call "
             "compile(model.optimizer, loss) to train on."
         )
         loss = None
@@ -63,8 +66,26 @@ def _compile(model: Any, reader: _Reader, section: Any) -> None:
         more["steps_per_execution"] = section["steps_per_execution"]
     for name in ("metrics", "weighted_metrics"):
         found = reader.structure("metric", section.get(name), reader.metric)
-        more[name] = None if reader.missing_losses else _without_holes(found)
+        more[name] = _without_holes(found)
+    given = section.get("optimizer", section.get("optimizer_config"))
+    try:
+        optimizer = reader.optimizer(given)
+    except UNREADABLE as error:
+        if not outputs.leaves([loss, more["metrics"], more["weighted_metrics"]]):
+            raise
+        optimizer = _missing(reader.label, given, error)
     model.compile(optimizer, loss, **more)
+
+
+def _missing(label: str, given: Any, error: Exception) -> MissingOptimizer:
+    """What stands in the place of an optimizer that cannot be read."""
+    name = _name(given)
+    warn(
+        f"{label}: the optimizer {name!r} cannot be read ({error}) The model has its weights, and "
+        "evaluates with the losses and metrics of the file. To train it, pass "
+        f"custom_objects={{{name!r}: ...}} when loading, or call compile(optimizer, model.loss)."
+    )
+    return MissingOptimizer(name)
 
 
 def _without_holes(structure: Any) -> Any:
@@ -120,7 +141,7 @@ class _Reader:
             return None
         try:
             return read(value)
-        except (ValueError, TypeError, AttributeError, LookupError) as error:
+        except UNREADABLE as error:
             name = _name(value)
             if what == "loss":
                 self.missing_losses.append(name)
