@@ -379,6 +379,29 @@ def _batch_norm(release):
     return options
 
 
+def _normalizations():
+    """Of samples, in Keras 3."""
+    by_object = {
+        "epsilon": 0.25,
+        "center": False,
+        "scale": False,
+        "beta_initializer": init("Constant", value=0.5),
+        "gamma_initializer": init("RandomUniform", seed=3),
+        "beta_regularizer": reg(0.5),
+        "gamma_regularizer": reg(l2=0.25),
+        "beta_constraint": con("NonNeg"),
+        "gamma_constraint": con("MaxNorm", max_value=3, axis=0),
+    }
+    axes = [{"axis": 1}, {"axis": [1, 2]}, {"axis": -2, "trainable": False}]
+    rms = [{"axis": 1, "epsilon": 0.5}, {"axis": [-1, 2]}]
+    return {
+        "LayerNormalization": [{}, by_object, *axes, {"rms_scaling": True}],
+        "GroupNormalization": [{}, dict(by_object, groups=-1, axis=1), {"groups": 3}],
+        "RMSNormalization": [{}, *rms],
+        "UnitNormalization": [{}, *axes],
+    }
+
+
 def _lambda():
     return [
         {"function": made("activations.relu!")},
@@ -424,6 +447,8 @@ def cases(release):
             table[f"Global{word}Pooling{rank}D"] = list(formats)
             if release == "keras3":
                 table[f"Global{word}Pooling{rank}D"].append({"keepdims": True})
+    if release == "keras3":
+        table.update(_normalizations())
     return table
 
 

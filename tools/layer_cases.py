@@ -504,6 +504,81 @@ def _more():
     return table
 
 
+SCALED = [
+    {},
+    {"epsilon": 0.1},
+    {"center": False},
+    {"scale": False},
+    {"center": False, "scale": False, "epsilon": 1e-5},
+    {"gamma_regularizer": L1L2(l2=0.1), "beta_regularizer": L1L2(l1=0.1)},
+    {"gamma_constraint": _named("NonNeg"), "beta_constraint": _named("NonNeg")},
+    {"gamma_regularizer": L1L2(0.05, 0.1), "epsilon": 0.01},
+    {"beta_constraint": _named("MaxNorm", max_value=0.5, axis=0), "scale": False},
+    {"trainable": False},
+]
+
+
+def _normalizations():
+    """Normalization of samples: each option, over one axis and several."""
+    shapes = [(4, 3), (3, 5, 2), (2, 3, 4, 5), (2, 3, 2, 4, 3)]
+    layer = [(dict(extra), [shapes[n % 4]]) for n, extra in enumerate(SCALED)]
+    axes = [
+        (1, (3, 5, 2)),
+        (-2, (2, 3, 4, 5)),
+        ([1], (4, 3, 2)),
+        ([2, 1], (2, 3, 4, 5)),
+        ([-1, -2], (2, 3, 5)),
+        ([1, 2, 3], (3, 2, 4, 5)),
+        ([1, 3], (2, 3, 4, 5)),
+        ([2, 4], (2, 3, 2, 4, 3)),
+    ]
+    axes = [({"axis": axis}, [shape]) for axis, shape in axes]
+    layer += [(dict(a, **SCALED[n]), s) for n, (a, s) in enumerate(axes)]
+    layer += [
+        ({"rms_scaling": True}, [(4, 3)]),
+        ({"rms_scaling": True, "axis": 1, "epsilon": 0.1}, [(3, 5, 2)]),
+        ({"rms_scaling": True, "scale": False}, [(2, 3, 5)]),
+    ]
+    grouped = [
+        (1, -1, (3, 4)),
+        (2, -1, (3, 4)),
+        (-1, -1, (2, 5, 4)),
+        (3, -1, (2, 5, 6)),
+        (2, 1, (2, 6, 5)),
+        (1, 1, (3, 4, 5, 2)),
+        (-1, 1, (2, 3, 4, 5)),
+        (2, 2, (2, 3, 4, 5)),
+        (3, -1, (2, 4, 5, 6)),
+        (5, -1, (2, 3, 4, 5)),
+        (2, -2, (2, 3, 4, 5)),
+        (-1, -3, (2, 3, 4, 5)),
+        (2, 3, (2, 3, 5, 6)),
+        (4, -1, (2, 3, 2, 5, 4)),
+        (2, 1, (2, 4, 3, 2, 5)),
+        (6, 1, (2, 6, 3)),
+    ]
+    group = [
+        (dict(SCALED[n % 10], groups=groups, axis=axis), [shape])
+        for n, (groups, axis, shape) in enumerate(grouped)
+    ]
+    plain = [({}, [shape]) for shape in shapes]
+    # Keras multiplies by the scale along the last axes only.
+    last = [(2, (3, 5, 2)), ([-1, -2], (2, 3, 5)), ([1, 2, 3], (3, 2, 4, 5)), ([3], (2, 3, 4, 5))]
+    last += [([2, 3], (2, 3, 4, 5)), ([3, 4], (2, 3, 2, 4, 3)), (-1, (3, 7))]
+    last = [({"axis": axis}, [shape]) for axis, shape in last]
+    small = [(dict(a, epsilon=e), s) for (a, s), e in zip(last, (0.0, 0.1, 1e-3, 0.5) * 2)]
+    return {
+        "LayerNormalization": layer,
+        "GroupNormalization": group,
+        "RMSNormalization": [*plain, *last, *small],
+        "UnitNormalization": [
+            *plain,
+            *axes,
+            *[({"axis": axis}, [(3, 2, 5)]) for axis in (-1, 2, -2, [1, -1])],
+        ],
+    }
+
+
 def keras2():
     """``{layer: [(arguments, inputs), ...]}`` for Keras 2.2.4."""
     table = {"Dense": _dense(), "Concatenate": CONCATENATIONS, "Dot": DOTS}
@@ -599,6 +674,7 @@ def keras3():
         table[f"Conv{rank}D"] = _conv3(rank)
         for word in ("Max", "Average"):
             table[f"Global{word}Pooling{rank}D"] = _global_pool3(rank)
+    table.update(_normalizations())
     return table
 
 

@@ -124,6 +124,7 @@ COVERED += [
     "LeakyReLU", "PReLU", "ELU", "ThresholdedReLU", "GaussianNoise", "GaussianDropout",
     "AlphaDropout", "Identity", "BatchNormalization", "Add", "Subtract", "Multiply",
     "Average", "Maximum", "Minimum", "Concatenate", "Dot",
+    "LayerNormalization", "GroupNormalization", "RMSNormalization", "UnitNormalization",
 ]
 # fmt: on
 
@@ -195,6 +196,8 @@ FITTED = [
     ("keras3", "BatchNormalization", 10),
     ("keras3", "Conv1D", 2),
     ("keras3", "Dense", 6),
+    ("keras3", "GroupNormalization", 6),
+    ("keras3", "LayerNormalization", 15),
 ]
 
 

@@ -141,4 +141,127 @@ def renorm_correction(
     return lax.stop_gradient(factor), lax.stop_gradient(shift)
 
 
-__all__ = ["batch_moments", "batch_norm", "l2_normalize", "renorm_correction"]
+def layer_norm(
+    x: Any,
+    gamma: Any = None,
+    beta: Any = None,
+    *,
+    axis: int | Sequence[int] = -1,
+    epsilon: float = 1e-3,
+    centered: bool = True,
+) -> Array:
+    """``(x - mean) * gamma / sqrt(variance + epsilon) + beta``, with the moments of each sample.
+
+    Ba, Kiros and Hinton (2016), "Layer Normalization".
+
+    Args:
+        x: values.
+        gamma: factor, of the sizes of `axis` in the order of the axes of `x`; None for 1.
+        beta: what is added in the end, of the same shape; None for nothing.
+        axis: axis or axes over which mean and variance are taken.
+        epsilon: added to the variance.
+        centered: whether the mean is subtracted.
+
+    Returns:
+        An array of the shape and dtype of `x`, computed in 32 bits at least.
+
+    >>> layer_norm(jnp.array([[1.0, 3.0]]), epsilon=0.0)
+    Array([[-1.,  1.]], dtype=float32)
+    """
+    x = jnp.asarray(x)
+    wide, axes = _at_least_32(x), _places(axis, x.ndim)
+    distance = wide - jnp.broadcast_to(jnp.mean(wide, axes, keepdims=True), x.shape)
+    variance = jnp.mean(jnp.square(distance), axes, keepdims=True)
+    scale = jnp.broadcast_to(lax.rsqrt(variance + epsilon), x.shape)
+    return _affine((distance if centered else wide) * scale, gamma, beta, axes).astype(x.dtype)
+
+
+def rms_norm(
+    x: Any, scale: Any = None, *, axis: int | Sequence[int] = -1, epsilon: float = 1e-6
+) -> Array:
+    """``x * scale / sqrt(mean(x**2) + epsilon)``.
+
+    Zhang and Sennrich (2019), "Root Mean Square Layer Normalization".
+
+    Args:
+        x: values.
+        scale: factor, of the sizes of `axis` in the order of the axes of `x`; None for 1.
+        axis: axis or axes over which the mean is taken.
+        epsilon: added to the mean of squares.
+
+    Returns:
+        An array of the shape and dtype of `x`, computed in 32 bits at least.
+
+    >>> rms_norm(jnp.array([[1.0, 7.0]]), epsilon=0.0)
+    Array([[0.2, 1.4]], dtype=float32)
+    """
+    x = jnp.asarray(x)
+    wide, axes = _at_least_32(x), _places(axis, x.ndim)
+    square = jnp.mean(jnp.square(wide), axes, keepdims=True)
+    normed = wide * jnp.broadcast_to(lax.rsqrt(square + epsilon), x.shape)
+    return _affine(normed, scale, None, axes).astype(x.dtype)
+
+
+def group_norm(
+    x: Any,
+    gamma: Any = None,
+    beta: Any = None,
+    *,
+    groups: int,
+    axis: int = -1,
+    epsilon: float = 1e-3,
+) -> Array:
+    """Normalize each group of channels of each sample. Wu and He (2018), "Group Normalization".
+
+    Args:
+        x: values, the first axis that of samples.
+        gamma: factor of each channel; None for 1.
+        beta: what is added to each channel in the end; None for nothing.
+        groups: number of groups; it divides the number of channels.
+        axis: axis of the channels.
+        epsilon: added to the variance.
+
+    Returns:
+        An array of the shape and dtype of `x`, computed in 32 bits at least.
+
+    >>> group_norm(jnp.array([[1.0, 3.0, 5.0, 5.0]]), groups=2, epsilon=0.0001).round(2)
+    Array([[-1.,  1.,  0.,  0.]], dtype=float32)
+    """
+    x = jnp.asarray(x)
+    place = axis % x.ndim
+    channels = x.shape[place]
+    split = (*x.shape[:place], groups, channels // groups, *x.shape[place + 1 :])
+    over = tuple(other for other in range(1, len(split)) if other != place)
+    grouped = _at_least_32(x).reshape(split)
+    normed = layer_norm(grouped, axis=over, epsilon=epsilon).reshape(x.shape)
+    return _affine(normed, gamma, beta, (place,)).astype(x.dtype)
+
+
+def _places(axis: int | Sequence[int], rank: int) -> tuple[int, ...]:
+    """Axes counted from 0, in order."""
+    axes = axis if isinstance(axis, Sequence) else (axis,)
+    return tuple(sorted(one % rank for one in axes))
+
+
+def _at_least_32(x: Array) -> Array:
+    return x.astype(jnp.float32) if x.dtype.itemsize < 4 else x
+
+
+def _affine(x: Array, gamma: Any, beta: Any, axes: tuple[int, ...]) -> Array:
+    """``x * gamma + beta``, both along the axes."""
+    if gamma is not None:
+        x = x * lax.broadcast_in_dim(jnp.asarray(gamma).astype(x.dtype), x.shape, axes)
+    if beta is not None:
+        x = x + lax.broadcast_in_dim(jnp.asarray(beta).astype(x.dtype), x.shape, axes)
+    return x
+
+
+__all__ = [
+    "batch_moments",
+    "batch_norm",
+    "group_norm",
+    "l2_normalize",
+    "layer_norm",
+    "renorm_correction",
+    "rms_norm",
+]
