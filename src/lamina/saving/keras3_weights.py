@@ -261,3 +261,14 @@ def optimizer_arrays(root: Group) -> list[Stored] | None:
     """
     group = root.find("optimizer/vars")
     return numbered(group) if isinstance(group, Group) and group.members else None
+
+
+def optimizer_name(root: Group) -> list[str]:
+    """The name of the optimizer whose arrays a file has, if it says it: Keras 3.0 does not.
+
+    Args:
+        root: root group of the file.
+    """
+    group = root.find("optimizer/vars")
+    name = group.text("name") if isinstance(group, Group) else None
+    return [] if name is None else [name]

@@ -6,12 +6,13 @@ optimizers of TensorFlow slot by slot. Keras 1 has the weights in the order of t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lamina.saving import keras3_weights, legacy_weights
 from lamina.saving.h5_file import Group
+from lamina.saving.optimizer_names import ALL_WORDS, WORDS, another, end, misplaced, path_of
 from lamina.saving.optimizer_state import SHARED, Row, fill, rows, shape
 from lamina.saving.stored import Found, Stored, held, replaced, sources
 
@@ -32,11 +33,14 @@ _SLOTS = {
     "Nadam": ("momentum", "velocity"),
     "Ftrl": ("accumulator", "linear"),
 }
-# Ends of the names of arrays that say which slot of TensorFlow's RMSprop they are.
-_ENDS = {"rms": "velocity", "mg": "average_gradient", "momentum": "momentum"}
+# Those of them that keep the number of steps in all releases; the others do from Keras 2.3 on.
+_COUNTING = frozenset({"SGD", "Adam", "Adamax", "Nadam"})
 
 Values = dict[int, Stored]
 """Arrays by the numbers of the rows that they are for."""
+
+Slots = dict[str, list[Stored]]
+"""For each slot its arrays, one for each weight."""
 
 
 def load(optimizer: Optimizer, root: Group, found: Found | None = None) -> bool:
@@ -60,15 +64,16 @@ def load(optimizer: Optimizer, root: Group, found: Found | None = None) -> bool:
     if isinstance(group, Group):
         names = group.texts("weight_names")
         arrays: list[Stored] = [group.dataset(name) for name in names]
-        ends = [_end(name) for name in names]
-        if "iteration" in ends or type(optimizer).__name__ not in _SLOTS:
-            values = _in_order(optimizer, arrays, group.place)
+        _check_writer(optimizer, names, group.place)
+        if "iteration" in map(end, names) or type(optimizer).__name__ not in _SLOTS:
+            values = _in_order(optimizer, arrays, group.place, names)
         else:
-            values = _slot_by_slot(optimizer, ends, arrays, _order(optimizer, root, found))
+            values = _slot_by_slot(optimizer, names, arrays, _order(optimizer, root, found))
     else:
         numbered = keras3_weights.optimizer_arrays(root)
         if numbered is None:
             return False
+        _check_writer(optimizer, keras3_weights.optimizer_name(root), f"{root.place}optimizer")
         values = _in_order(optimizer, numbered, f"{root.place}optimizer")
     fill(optimizer, values)
     return True
@@ -89,17 +94,26 @@ def read_in_order(optimizer: Optimizer, arrays: Sequence[Stored], place: str) ->
     return {number: held(array.read(), array.place) for number, array in found.items()}
 
 
-def _end(name: str) -> str:
-    """Last part of a name: ``iterations`` of ``Adam/iterations:0``."""
-    return name.rpartition("/")[2].partition(":")[0]
+def _check_writer(optimizer: Optimizer, names: Sequence[str], place: str) -> None:
+    writer = another(optimizer, names)
+    if writer is not None:
+        raise ValueError(
+            f"the arrays in {place} are those of the optimizer {writer}, as their names say, but "
+            f"the config has {optimizer!r}."
+        )
 
 
-def _in_order(optimizer: Optimizer, arrays: Sequence[Stored], place: str) -> Values:
+def _in_order(
+    optimizer: Optimizer, arrays: Sequence[Stored], place: str, names: Sequence[str] = ()
+) -> Values:
     """Arrays in the order of the rows; those of ``tf.keras`` are without the learning rate."""
     own = rows(optimizer)
     for without in ((), (SHARED,), ("learning_rate",), ("learning_rate", SHARED)):
         wanted = [row for row in own if row.name not in without]
         if _fits(optimizer, wanted, arrays):
+            wrong = misplaced(wanted, names) if names else None
+            if wrong is not None:
+                raise ValueError(f"{place}: {wrong[0]!r} stands where {wrong[1]!r} is expected.")
             return {own.index(row): array for row, array in zip(wanted, arrays, strict=True)}
     shapes = [tuple(array.shape) for array in arrays[1:]]
     if not any(row.slot for row in own) and shapes == [v.shape for v in optimizer._variables]:
@@ -132,11 +146,13 @@ class Order:
         place: where the state is, for messages.
         weights: for each variable of the optimizer the array of the weight itself.
         raw: the arrays in the file that these are made of, in the order of the slots.
+        names: names of these, without the number of their output.
     """
 
     place: str
     weights: list[Stored]
     raw: list[Stored]
+    names: list[str]
 
     def alike(self, slot: Sequence[Stored]) -> list[Stored] | None:
         """The arrays of a slot for each variable, changed on reading like the weights.
@@ -161,44 +177,71 @@ def _order(optimizer: Optimizer, root: Group, found: Found | None) -> Order:
     weights = [stored[id(variable)] for variable in optimizer._variables]
     raw = [one for array in weights for one in sources(array)]
     group = legacy_weights.weights_group(root)
-    if group is not None and legacy_weights.writer_of(group, root).old:
+    names: dict[int, str] = {}
+    if group is not None:
         names = {
             id(array): name
             for entry in legacy_weights.stored_layers(group)
             for name, array in zip(entry.names, entry.arrays, strict=True)
         }
-        raw.sort(key=lambda one: names[id(one)])
-    return Order(place, weights, raw)
+        if legacy_weights.writer_of(group, root).old:
+            raw.sort(key=lambda one: names[id(one)])
+    return Order(place, weights, raw, [names.get(id(one), "").partition(":")[0] for one in raw])
 
 
 def _slot_by_slot(
-    optimizer: Optimizer, ends: list[str], arrays: list[Stored], order: Order
+    optimizer: Optimizer, names: list[str], arrays: list[Stored], order: Order
 ) -> Values:
     """Arrays of Keras 1 and 2 and of TensorFlow: a slot for all variables, then the next."""
     own = rows(optimizer)
     values: Values = {}
-    rest = [pair for pair in zip(ends, arrays, strict=True) if pair[0] not in _OTHERS]
-    if rest and (rest[0][0] in _COUNTS or rest[0][1].shape == ()):  # Keras 1 has no name for it
+    rest = [pair for pair in zip(names, arrays, strict=True) if end(pair[0]) not in _OTHERS]
+    if rest and (end(rest[0][0]) in _COUNTS or rest[0][1].shape == ()):  # Keras 1 does not name it
         values[0] = rest.pop(0)[1]
+    slots = _slots(type(optimizer).__name__, rest, order, counted=bool(values))
     wanted = {row.slot: number for number, row in enumerate(own) if row.slot is not None}
-    for name, slot in _slots(_SLOTS[type(optimizer).__name__], rest, len(order.raw)):
+    for name, slot in (slots or {}).items():
         for variable, array in enumerate(order.alike(slot) or ()):
             if (variable, name) in wanted:
                 values[wanted[variable, name]] = array
-    for number, row in enumerate(own):
-        missing = row.slot is not None and number not in values
-        if missing or (number in values and tuple(values[number].shape) != shape(optimizer, row)):
-            raise _another(optimizer, arrays, order.place)
+    missing = any(number not in values for number in wanted.values())
+    shapes = [(tuple(array.shape), shape(optimizer, own[n])) for n, array in values.items()]
+    if slots is None or missing or any(there != here for there, here in shapes):
+        raise _another(optimizer, arrays, order.place)
     return values
 
 
 def _slots(
-    names: Sequence[str], rest: list[tuple[str, Stored]], width: int
-) -> Iterator[tuple[str, list[Stored]]]:
-    """Names of slots, each with its arrays."""
-    for number in range(len(rest) // width if width else 0):
-        part = rest[number * width : (number + 1) * width]
-        known = names[number] if number < len(names) else None
-        name = _ENDS.get(part[0][0], known)
-        if name is not None:
-            yield name, [array for _, array in part]
+    kind: str, rest: list[tuple[str, Stored]], order: Order, *, counted: bool
+) -> Slots | None:
+    """The slots; ``None`` if the arrays are not those of this optimizer."""
+    said = {end(name) for name, _ in rest}
+    if said and said <= ALL_WORDS:
+        return _slots_by_word(kind, rest, order)
+    of_keras_1 = not any("/" in name for name, _ in rest)
+    if (kind in _COUNTING and not counted) or (of_keras_1 and counted and kind not in _COUNTING):
+        return None
+    return _slots_by_number(kind, rest, order)
+
+
+def _slots_by_word(kind: str, rest: list[tuple[str, Stored]], order: Order) -> Slots | None:
+    """The slots by what their names say; ``None`` if they are not those of this optimizer."""
+    found: Slots = {}
+    for slot, word in WORDS.get(kind, {}).items():
+        part = [(path_of(name), array) for name, array in rest if end(name) == word]
+        paths = [path for path, _ in part]
+        if paths != order.names and sorted(paths) == sorted(order.names):
+            part.sort(key=lambda pair: order.names.index(pair[0]))
+        if part:
+            found[slot] = [array for _, array in part]
+    return found if sum(map(len, found.values())) == len(rest) else None
+
+
+def _slots_by_number(kind: str, rest: list[tuple[str, Stored]], order: Order) -> Slots | None:
+    """The slots by their order; ``None`` if there are more than this optimizer has."""
+    names, width = _SLOTS[kind], len(order.raw)
+    if len(rest) > len(names) * width or (width and len(rest) % width):
+        return None
+    arrays = [array for _, array in rest]
+    parts = [arrays[start : start + width] for start in range(0, len(rest), width or 1)]
+    return dict(zip(names, parts, strict=False))

@@ -11,20 +11,10 @@ from typing import TYPE_CHECKING, Any
 from lamina.saving import optimizer_state
 from lamina.saving.h5_writing import put_array, put_texts
 from lamina.saving.legacy_weights import unique_names
+from lamina.saving.optimizer_names import WORDS
 
 if TYPE_CHECKING:
     from lamina.optimizers.base import Optimizer
-
-# Slots in their order, and what tf.keras calls them.
-_SLOTS = {
-    "SGD": {"momentum": "momentum"},
-    "RMSprop": {"velocity": "rms", "momentum": "momentum", "average_gradient": "mg"},
-    "Adagrad": {"accumulator": "accumulator"},
-    "Adadelta": {"accumulated_grad": "accum_grad", "accumulated_delta_var": "accum_var"},
-    "Adam": {"momentum": "m", "velocity": "v", "velocity_hat": "vhat"},
-    "Adamax": {"momentum": "m", "norm": "v"},
-    "Nadam": {"momentum": "m", "velocity": "v"},
-}
 
 
 def write(root: Any, optimizer: Optimizer) -> None:
@@ -39,9 +29,9 @@ def write(root: Any, optimizer: Optimizer) -> None:
     kind = type(optimizer).__name__
     rows = optimizer_state.rows(optimizer)
     plain = ("iteration", "learning_rate", optimizer_state.SHARED)
-    table = _SLOTS.get(kind, {})
+    table = WORDS.get(kind, {})
     known = all(row.name in plain or (row.slot and row.slot[1] in table) for row in rows)
-    if kind not in _SLOTS or not known:
+    if kind not in WORDS or not known:
         optimizer_state.write_legacy(root, optimizer)
         return
     values = dict(zip(rows, optimizer_state.arrays(optimizer), strict=True))
