@@ -89,14 +89,57 @@ def test_stated_shape_fills_in_unknown_sizes():
 @pytest.mark.parametrize("stated", [(4,), (3, 1), lambda shape: (*shape, 2)])
 def test_wrong_shape_is_an_error(stated):
     layer = Lambda(lambda x: x * 2, output_shape=stated, name="l")
-    with pytest.raises(ValueError, match=r"Lambda 'l': output_shape says .*returns \(None, 3\)"):
-        layer(Input((3,)))
+    for inputs in (Input((3,)), X):
+        message = r"Lambda 'l': output_shape says .*returns \(None, 3\)"
+        with pytest.raises(ValueError, match=message):
+            layer(inputs)
 
 
 def test_wrong_number_of_outputs_is_an_error():
     layer = Lambda(product_and_sum, output_shape=(3,), name="l")
-    with pytest.raises(ValueError, match=r"Lambda 'l': output_shape tells of 1 outputs, .* 2\."):
-        layer([Input((3,)), Input((3,))])
+    for inputs in ([Input((3,)), Input((3,))], [X, X]):
+        message = r"Lambda 'l': output_shape tells of 1 outputs, .* 2\."
+        with pytest.raises(ValueError, match=message):
+            layer(inputs)
+
+
+@pytest.mark.parametrize("stated", [None, "x", 3, [(3,), "x"]])
+def test_a_shape_function_returns_a_shape(stated):
+    layer = Lambda(lambda x: x * 2, output_shape=lambda _: stated, name="l")
+    message = r"Lambda 'l': the function output_shape must return a shape .* for \(None, 3\)"
+    for inputs in (Input((3,)), X):
+        with pytest.raises(TypeError, match=message):
+            layer(inputs)
+
+
+def test_the_batch_of_a_stated_shape_is_not_compared():
+    layer = Lambda(lambda x: x * 2, output_shape=lambda shape: (7, shape[1]))
+    assert layer(Input((3,))).shape == (7, 3)
+    assert layer(X).tolist() == [[2.0, 4.0, -6.0]]
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (None, "call returned None; it must return the output"),
+        ("word", "call returned str 'word'; it must return an array"),
+        ({1}, r"call returned set \{1\}"),
+        ([X, "word"], "call returned str 'word'"),
+        ({"a": backend.sum}, "call returned function"),
+        (np.array(["a"]), "call returned ndarray"),
+        (Input((3,), name="other"), "call returned .*'other'.*, a tensor of a graph"),
+    ],
+)
+def test_what_is_no_array_is_refused(result, message):
+    layer = Lambda(lambda _: result, name="l")
+    for inputs in (X, Input((3,))):
+        with pytest.raises(TypeError, match=f"Lambda 'l': {message}"):
+            layer(inputs)
+
+
+def test_names_with_numbers_stay_in_errors():
+    with pytest.raises(TypeError, match=r"call returned Dense <Dense 'dense(_\d+)?'>; it must"):
+        Lambda(lambda _: Dense(3))(Input((3,)))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from lamina.backend.state import later
 from lamina.core import context, jit, pure
 from lamina.core.graph import Graph, Node, _constant, _Free
 from lamina.core.readers import readers
+from lamina.core.sizes import PROBES
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.variable import Variable
 from lamina.seeds import next_seed
@@ -259,7 +260,7 @@ class Gradients(_Free):
         self.fed = sources(losses)
         self.graph = Graph(self.fed, losses, self.name)
         self.wanted = wanted
-        empty = [jax.ShapeDtypeStruct(_probed(t.shape), t.dtype) for t in self.fed]
+        empty = [jax.ShapeDtypeStruct(_probed(t.shape, self.graph), t.dtype) for t in self.fed]
         read = [
             pure.reads(lambda *arrays: self._loss(arrays, {}), *empty, training=training)
             for training in (False, True)
@@ -330,10 +331,12 @@ class Gradients(_Free):
         return [(one.shape, one.dtype) for one in found]
 
 
-def _probed(shape: Sequence[int | None]) -> tuple[int, ...]:
-    from lamina.core.dispatch import PROBES
-
-    return tuple(PROBES[0] if size is None else size for size in shape)
+def _probed(shape: Sequence[int | None], graph: Graph) -> tuple[int, ...]:
+    """A shape with sizes in the place of unknown ones, such as the constants of a graph need."""
+    fixed = {a: n for node in graph.nodes for t in node.output_tensors for a, n in t.fixed.items()}
+    return tuple(
+        fixed.get(axis, PROBES[0]) if size is None else size for axis, size in enumerate(shape)
+    )
 
 
 def gradients(loss: Any, variables: Any) -> list[Any]:

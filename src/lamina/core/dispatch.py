@@ -7,16 +7,12 @@ from typing import Any
 
 import jax
 
-from lamina.core import faulty, graph, pure, shapes
+from lamina.core import context, derived, faulty, graph, pure, shapes, sizes
+from lamina.core.derived import Valued
 from lamina.core.graph import Node, _Free, replace
 from lamina.core.masks import came_from
 from lamina.core.symbolic import SymbolicTensor, is_symbolic
-from lamina.core.variable import Variable
 from lamina.typing import Nested
-
-PROBES = (1680, 3360)
-"""Sizes that stand for unknown ones when a shape is inferred: divisible by most numbers, and such
-as few models have. A layer that is built meanwhile gets ``None`` in their place."""
 
 
 class Function(_Free):
@@ -32,7 +28,11 @@ class Function(_Free):
         """Compute the node; a mask goes on where the outputs keep its axes."""
         args, kwargs = replace((node.args, node.kwargs), lambda t: values[id(t)])
         args, kwargs = plain((args, kwargs))
-        outputs = shapes.flat(self.function(*args, **kwargs))
+        try:
+            outputs = shapes.flat(self.function(*args, **kwargs))
+        except (TypeError, ValueError) as error:
+            sizes.explain(error, node, (args, kwargs))
+            raise
         mask = next((masks[id(t)] for t in node.input_tensors if _masked(t, masks)), None)
         return outputs, [_carried(mask, output) for output in outputs]
 
@@ -103,7 +103,7 @@ def _origin_of(layer: Any, mask: Any) -> str:
 
 def plain(structure: Nested) -> Nested:
     """The same structure with values in the place of variables."""
-    if isinstance(structure, Variable):
+    if isinstance(structure, Valued):
         return structure.value
     if isinstance(structure, list | tuple) and not hasattr(structure, "_fields"):
         return type(structure)(plain(part) for part in structure)
@@ -121,15 +121,44 @@ def dispatch(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         kwargs: likewise.
 
     Returns:
-        Arrays, or symbolic tensors if any argument is symbolic.
+        Arrays; symbolic tensors if any argument is symbolic; else `Derived` values if there is a
+        variable among the arguments and nothing runs.
     """
     special = [a for a in (*args, *kwargs.values()) if isinstance(a, _NO_PLAIN_VALUES)]
-    if not special or not is_symbolic(special):
-        if special:
-            args, kwargs = plain((args, kwargs))
-        return function(*args, **kwargs)
+    if special:
+        if is_symbolic(special):
+            return _recorded(function, args, kwargs)
+        if context.current() is None and derived.follows(special):
+            return derived.derive(function, args, kwargs)
+        args, kwargs = plain((args, kwargs))
+    return function(*args, **kwargs)
+
+
+def at_once(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call a function as `dispatch` does, but on variables give arrays outside of runs, too.
+
+    So do the functions of Keras 3.
+
+    Args:
+        function: as for `dispatch`.
+        args: likewise.
+        kwargs: likewise.
+    """
+    special = [a for a in (*args, *kwargs.values()) if isinstance(a, _NO_PLAIN_VALUES)]
+    if special:
+        if is_symbolic(special):
+            return _recorded(function, args, kwargs)
+        args, kwargs = plain((args, kwargs))
+    return plain(function(*args, **kwargs))
+
+
+def _recorded(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Nested:
+    """The symbolic result of a call."""
     operation = Function(function)
     outputs = infer(operation.name, function, args, kwargs)
+    args, kwargs = derived.recorded((args, kwargs))
     node = Node(operation, args, kwargs, outputs)
     mask = next((t.mask for t in node.input_tensors if t.mask is not None), None)
     for tensor in node.output_tensors:
@@ -137,7 +166,7 @@ def dispatch(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return outputs
 
 
-_NO_PLAIN_VALUES = (SymbolicTensor, Variable, list, tuple, dict)
+_NO_PLAIN_VALUES = (SymbolicTensor, Valued, list, tuple, dict)
 
 
 def _carries(mask: SymbolicTensor, tensor: SymbolicTensor) -> bool:
@@ -150,18 +179,21 @@ def infer(
     """Shapes and dtypes of what a function returns, as new symbolic tensors.
 
     The function is traced twice, with two sizes in the place of the unknown ones; a size
-    that comes out different is unknown. Nothing is computed.
+    that comes out different is unknown. Nothing is computed. A constant with which no other
+    size fits makes the size its own.
     """
     inputs = list(graph.tensors((args, kwargs)))
-    first = _traced(function, args, kwargs, inputs, PROBES[0])
-    if all(None not in tensor.shape for tensor in inputs):
-        second = first
-    else:
-        second = _traced(function, args, kwargs, inputs, PROBES[1])
+
+    def trace(size: int, fixed: sizes.Fixed) -> Nested:
+        return _traced(function, args, kwargs, inputs, size, fixed)
+
+    first, second, fixed = sizes.traced(trace, inputs, function, (args, kwargs))
 
     def join(one: Any, two: Any) -> SymbolicTensor:
-        sizes = zip(one.shape, two.shape, strict=True)
-        return SymbolicTensor(tuple(a if a == b else None for a, b in sizes), one.dtype, name)
+        pairs = zip(one.shape, two.shape, strict=True)
+        made = SymbolicTensor(tuple(a if a == b else None for a, b in pairs), one.dtype, name)
+        made.fixed = fixed
+        return made
 
     return _joined(first, second, join)
 
@@ -182,12 +214,11 @@ def _traced(
     kwargs: dict[str, Any],
     inputs: list[SymbolicTensor],
     size: int,
+    fixed: sizes.Fixed,
 ) -> Nested:
     """Abstract results for one choice of the unknown sizes."""
-    shapes = [
-        jax.ShapeDtypeStruct(tuple(size if n is None else n for n in t.shape), t.dtype)
-        for t in inputs
-    ]
+    probed = [tuple(_size(n, a, size, fixed) for a, n in enumerate(t.shape)) for t in inputs]
+    shapes = [jax.ShapeDtypeStruct(shape, t.dtype) for shape, t in zip(probed, inputs, strict=True)]
 
     open_sizes = any(None in tensor.shape for tensor in inputs)
 
@@ -206,6 +237,10 @@ def _traced(
     except Exception as error:
         faulty.without_note(error)
         raise
+
+
+def _size(known: int | None, axis: int, size: int, fixed: sizes.Fixed) -> int:
+    return fixed.get(axis, size) if known is None else known
 
 
 def _sparse(array: Any) -> Any:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import numpy as np
 from jax.core import Tracer
 
 from lamina.core import context, shapes
+from lamina.core.symbolic import is_symbolic
 
 _VALUES = (
     jax.errors.ConcretizationTypeError,
@@ -27,6 +29,11 @@ class SparseInputError(TypeError):
 
 class ValuesNeededError(TypeError):
     """Code asked for values of arrays while only their shapes were known."""
+
+
+def asks_for_values(error: BaseException) -> bool:
+    """Whether code asked for values while only shapes were known."""
+    return isinstance(error, (ValuesNeededError, *_VALUES))
 
 
 def without_note(error: BaseException) -> None:
@@ -91,11 +98,34 @@ def shown(array: Any) -> str:
     return str(tuple(None if size in unknown else size for size in array.shape))
 
 
-def no_output(layer: Any) -> TypeError:
-    """The error for a ``call`` without ``return``."""
-    return TypeError(
-        f"{layer}: call returned None; it must return the output. Is its `return` missing?"
-    )
+def check_outputs(layer: Any, outputs: Any) -> None:
+    """Refuse what a ``call`` returned if it is not made of arrays and numbers.
+
+    Raises:
+        TypeError: it is ``None``, symbolic, a string or something else.
+    """
+    if outputs is None:
+        raise TypeError(
+            f"{layer}: call returned None; it must return the output. Is its `return` missing?"
+        )
+    for leaf in shapes.flat(outputs):
+        if is_symbolic(leaf):
+            raise TypeError(
+                f"{layer}: call returned {leaf!r}, a tensor of a graph that has no values here; "
+                "compute the output from what call gets."
+            )
+        if any(not _is_number(part) for part in jax.tree.leaves(leaf)):
+            raise TypeError(
+                f"{layer}: call returned {type(leaf).__name__} {leaf!r}; it must return an array, "
+                "or a list, tuple or dict of arrays."
+            )
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is an array that JAX can compute with, or a number."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind not in "OSUMm"
+    return isinstance(value, jax.Array | np.generic | bool | int | float | complex)
 
 
 def is_foreign(code: Any) -> bool:

@@ -21,6 +21,7 @@ from lamina.core import (
     naming,
     policy,
     shapes,
+    sizes,
     spec,
 )
 from lamina.core.added import Adds
@@ -221,7 +222,11 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
             mask = kwargs.pop("mask")
         else:
             mask = dispatch.gathered(node.args[0] if node.args else node.kwargs, found)
-        outputs, mask = self._computed(args, kwargs, mask)
+        try:
+            outputs, mask = self._computed(args, kwargs, mask)
+        except (TypeError, ValueError) as error:
+            sizes.explain(error, node, (args, kwargs))
+            raise
         flat = shapes.flat(outputs)
         given = shapes.listed(mask) if mask is not None else []
         return flat, given + [None] * (len(flat) - len(given))
@@ -271,8 +276,8 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
         mask: Any,
     ) -> Any:
         """The mask of outputs that were just computed; their penalty is added to the losses."""
-        if outputs is None:
-            raise faulty.no_output(self)
+        if not isinstance(outputs, jax.Array):
+            faulty.check_outputs(self, outputs)
         if self.activity_regularizer is not None or self._loss_functions:
             self._add_computed(outputs, record)
         if mask is None and not _makes_mask(type(self)):

@@ -38,6 +38,7 @@ class SymbolicTensor(Operators):
         mask: symbolic mask that travels with it, or ``None``.
         value: array that a wrapping input holds.
         origin: for a mask, the layer that made it.
+        fixed: sizes that unknown axes of what it was computed from must have, by axis.
 
     >>> from lamina.layers import Dense, Input
     >>> tensor = Dense(3, name="wide")(Input((2,)))
@@ -60,6 +61,7 @@ class SymbolicTensor(Operators):
         self.mask: SymbolicTensor | None = None
         self.value: Any = None
         self.origin: str | None = None
+        self.fixed: dict[int, int] = {}
         self._keras_history: History | None = None
 
     @property

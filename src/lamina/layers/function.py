@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import registry
-from lamina.core import dispatch, shapes
+from lamina.core import context, dispatch, shapes
 from lamina.core.configurable import plain
 from lamina.core.layer import Layer
 from lamina.typing import Config, LayerOptions, Nested
@@ -101,7 +101,7 @@ class Lambda(Layer):
         # Arrays of JAX cannot be changed in place: the caller's stay as they are.
         inputs = jax.tree.map(_of_jax, inputs)
         try:
-            return self.function(inputs, **further)
+            outputs = self.function(inputs, **further)
         except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
             raise TypeError(
                 f"{self}: the function {_name(self.function)!r} needs values that are not known "
@@ -109,13 +109,31 @@ class Lambda(Layer):
                 "Use the same functions of lamina.ops, K or jax.numpy, and jnp.where in the place "
                 f"of if. JAX said: {str(error).splitlines()[0]}"
             ) from None
+        record = context.current()
+        if self._promised is not None and (record is None or record.unknown is None):
+            self._check_promise(shapes.shapes_of(inputs), outputs)
+        return outputs
+
+    def _check_promise(self, input_shape: Any, outputs: Nested) -> None:
+        """Compare arrays with `output_shape` as for an input without a known batch."""
+        stated = self._stated(_without_batch(input_shape), len(shapes.flat(outputs)))
+        for output, shape in zip(shapes.flat(outputs), stated, strict=True):
+            self._agreed_shape(_without_batch(np.shape(output)), shape)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         if self._promised is None:
             symbolic = shapes.symbolic_inputs(input_shape, self.compute_dtype)
             return shapes.shapes_of(dispatch.infer(self.name, self._inferred, (symbolic,), {}))
         if callable(self._promised):
-            return self._promised(input_shape)
+            promised = self._promised(input_shape)
+            parts = promised if isinstance(promised, list | tuple) else [promised]
+            if not (shapes.is_shape(promised) or all(map(shapes.is_shape, parts))):
+                raise TypeError(
+                    f"{self}: the function output_shape must return a shape with its batch axis, a "
+                    f"tuple of whole numbers and None, or a list of shapes; for {input_shape} it "
+                    f"returned {promised!r}."
+                )
+            return promised
         first = input_shape
         while isinstance(first, list | tuple | dict) and not shapes.is_shape(first):
             first = next(iter(first.values() if isinstance(first, dict) else first))
@@ -126,17 +144,22 @@ class Lambda(Layer):
         outputs = self._inferred_spec(args, kwargs, inputs)
         if self._promised is None:
             return outputs
-        promised = self.compute_output_shape(shapes.shapes_of(inputs))
         found = shapes.flat(outputs)
+        stated = self._stated(shapes.shapes_of(inputs), len(found))
+        for output, shape in zip(found, stated, strict=True):
+            output.shape = self._agreed_shape(output.shape, shape)
+        return outputs
+
+    def _stated(self, input_shape: Any, number: int) -> list[Any]:
+        """The shapes of so many outputs that `output_shape` gives."""
+        promised = self.compute_output_shape(input_shape)
         stated = [promised] if shapes.is_shape(promised) else list(promised)
-        if len(found) != len(stated):
+        if number != len(stated):
             raise ValueError(
                 f"{self}: output_shape tells of {len(stated)} outputs, but the function returns "
-                f"{len(found)}."
+                f"{number}."
             )
-        for output, shape in zip(found, stated, strict=True):
-            output.shape = self._agreed_shape(output.shape, tuple(shape))
-        return outputs
+        return [tuple(shape) for shape in stated]
 
     def _agreed_shape(self, real: Any, stated: Any) -> Any:
         pairs = list(zip(real, stated, strict=False))
@@ -179,6 +202,15 @@ class Lambda(Layer):
         for key in ("function", "output_shape", "mask"):
             found[key] = _restored(found.get(key), key, name, custom)
         return cls(**found)
+
+
+def _without_batch(shape: Any) -> Any:
+    """A shape, or shapes, whose first size is not known."""
+    if shapes.is_shape(shape):
+        return (None, *shape[1:]) if shape else ()
+    if isinstance(shape, dict):
+        return {key: _without_batch(part) for key, part in shape.items()}
+    return [_without_batch(part) for part in shape]
 
 
 def _of_jax(value: Any) -> Any:
