@@ -145,7 +145,7 @@ class Translation:
 
     def _layer_config(self, name: str, config: Any) -> Any:
         custom = registry.find_custom(name)
-        if isinstance(config, Mapping) and "layers" in config and "input_layers" in config:
+        if _is_graph(config):
             return self._graph(config)
         if "Sequential" in [cls.__name__ for cls in getattr(find_layer(name), "__mro__", ())]:
             return self._sequence(config)
@@ -161,7 +161,28 @@ class Translation:
         if not isinstance(config["layers"], list | tuple) or "output_layers" not in config:
             raise ValueError("The config of a graph needs 'layers' and 'output_layers'.")
         rest = {key: value for key, value in config.items() if key not in ("layers", "dtype")}
+        if self.dialect == 3:
+            rest["output_layers"] = self._ends(config)
         return Translated(rest, layers=[self.layer(entry) for entry in config["layers"]])
+
+    def _ends(self, config: Mapping[str, Any]) -> Any:
+        """The places of the outputs; Keras 3 counts calls of graphs from 1 here, else from 0."""
+        graphs = {
+            entry.get("name")
+            for entry in config["layers"]
+            if isinstance(entry, Mapping) and _is_graph(entry.get("config"))
+        }
+
+        def counted(places: Any) -> Any:
+            if isinstance(places, Mapping):
+                return {key: counted(part) for key, part in places.items()}
+            if not isinstance(places, list | tuple):
+                return places
+            if values.is_input(places) and places[0] in graphs and places[1] > 0:
+                return [places[0], places[1] - 1, *places[2:]]
+            return [counted(part) for part in places]
+
+        return counted(config["output_layers"])
 
     def _sequence(self, config: Any) -> Config:
         found = {"layers": config} if isinstance(config, list | tuple) else config
@@ -234,6 +255,10 @@ class Translation:
             return {"class_name": name, "config": self._custom(config)}
         cls = registry.find(kind, name) if kind else None
         return {"class_name": name, "config": self._arguments(cls, config)}
+
+
+def _is_graph(config: Any) -> bool:
+    return isinstance(config, Mapping) and "layers" in config and "input_layers" in config
 
 
 def find_layer(name: str) -> Any:

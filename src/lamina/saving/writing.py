@@ -190,7 +190,12 @@ class Keras3:
             calls = [_call_3(call, tensor) for call in entry["inbound_nodes"]]
             written = self.model(layers[entry["name"]])
             entries.append(written | {"name": entry["name"], "inbound_nodes": calls})
-        return {**config, "trainable": model.trainable, "layers": entries}
+
+        def end(place: Any) -> list[Any]:  # of models in it, Keras 3 counts from 1 only here
+            return [place[0], place[1] + _counts_from_1(layers.get(place[0])), place[2]]
+
+        ends = {key: _shifted(config[key], end) for key in ("input_layers", "output_layers")}
+        return {**config, "trainable": model.trainable, "layers": entries} | ends
 
 
 def _call_3(call: Any, tensor: Any) -> Config:
@@ -286,16 +291,23 @@ class Keras2:
         return plain(value)
 
     def graph(self, model: Any, config: Config) -> Config:
-        """The config of a model with a graph; calls of models in it are counted from 1."""
+        """The config of a model with a graph.
+
+        Of models in it ``tf.keras`` counts the calls from 1, Keras 3 from 0. So each call of theirs
+        stands there twice, and the odd numbers mean the same call to both.
+        """
         layers = {layer.name: layer for layer in model.graph.layers_only()}
-        shifted = {name for name, layer in layers.items() if _counts_from_1(layer)}
+        twice = {name for name, layer in layers.items() if _counts_from_1(layer)}
 
         def place(value: Any) -> list[Any]:
-            return [value[0], value[1] + (value[0] in shifted), value[2]]
+            number = 2 * value[1] + 1 if value[0] in twice else value[1]
+            return [value[0], number, value[2]]
 
         entries = []
         for entry in config["layers"]:
             calls = [_call_2(call, place) for call in entry["inbound_nodes"]]
+            if entry["name"] in twice:
+                calls = [call for call in calls for _ in range(2)]
             written = self.model(layers[entry["name"]], called=True)
             entries.append(written | {"name": entry["name"], "inbound_nodes": calls})
         ends = {key: _shifted(config[key], place) for key in ("input_layers", "output_layers")}
@@ -303,7 +315,7 @@ class Keras2:
 
 
 def _counts_from_1(layer: Any) -> bool:
-    """Whether Keras 2 counts the making of a layer as its first call: so with graphs."""
+    """Whether other releases count the making of a layer as its first call: so with graphs."""
     return getattr(layer, "graph", None) is not None and not hasattr(layer, "_entry")
 
 
