@@ -8,7 +8,7 @@ import pytest
 from lamina.callbacks import LambdaCallback
 from lamina.layers import Dense
 from lamina.models import Model, Sequential
-from lamina.training import reports
+from lamina.training import state
 
 # As recorded from Keras 2.2.4.
 SIGNATURES = {
@@ -114,7 +114,7 @@ def test_unknown_arguments_of_generator_methods_are_refused(model) -> None:
     ],
 )
 def test_reports_of_one_name_get_numbers_that_are_free(given, expected) -> None:
-    assert reports.names_of([(name, 0.0) for name in given.split()]) == expected.split()
+    assert state.names_of([(name, 0.0) for name in given.split()]) == expected.split()
 
 
 def test_many_reports_of_one_name_are_counted_once_each() -> None:
@@ -126,5 +126,5 @@ def test_many_reports_of_one_name_are_counted_once_each() -> None:
             Name.compared += 1
             return str.__eq__(self, other)
 
-    reports.names_of([(Name("a"), 0.0) for _ in range(300)])
+    state.names_of([(Name("a"), 0.0) for _ in range(300)])
     assert Name.compared < 3000

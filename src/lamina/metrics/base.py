@@ -13,6 +13,7 @@ import numpy as np
 
 from lamina import config
 from lamina.core import allowance, context, jit, naming, policy, pure
+from lamina.core.packed import Scalar
 from lamina.core.variable import Variable
 from lamina.metrics import arrays
 
@@ -130,7 +131,7 @@ class Metric:
         shape = (shape,) if isinstance(shape, int) else tuple(shape or ())
         kind = jnp.dtype(_dtype_name(dtype)) if dtype is not None else self._state_dtype
         allowance.take(f"{self.name}/{name}", shape)
-        variable = Variable(
+        variable = (Variable if shape else Scalar)(
             _first_value(initializer, shape, kind),
             dtype=kind,
             trainable=False,

@@ -129,7 +129,7 @@ class Epochs:
             self.callbacks.on_test_batch_begin(step, logs)
 
     def _end(self, step: int, size: int, logs: dict[str, Any]) -> None:
-        self._check()
+        self.model._steps.check(self.phase, self._explained)
         shown = Logs(logs, aside={"batch": step, "size": size})
         if self.training:
             self.callbacks.on_train_batch_end(step, shown)
@@ -221,7 +221,7 @@ class Epochs:
         self.interrupt.check()
         if each:
             self._end(step, size, logs)
-        self.callbacks.on_progress(step + 1, self.source.steps, Logs(logs))
+        self.callbacks.on_progress(step + 1, self.source.steps, logs)
         if self.fit is not None and self.fit.keepers:
             self.fit.reach(step + 1, logs)
         return logs

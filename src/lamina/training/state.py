@@ -1,4 +1,4 @@
-"""What steps take and give: the state of a training, the results of an evaluation."""
+"""What steps take and give: the state of a training, the results of an evaluation, the record."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 from jax import lax
 from jax.core import Tracer
 
-from lamina.core import programs
+from lamina import metrics
+from lamina.core import programs, pure
 from lamina.core.context import Fault
 
 Batch = tuple[Any, Any, Any]
@@ -134,3 +135,53 @@ def rows_of(x: Any) -> int:
 def batch_of(block: Batch, place: Any) -> Batch:
     """One batch of a block."""
     return jax.tree.map(lambda leaf: lax.dynamic_index_in_dim(leaf, place, keepdims=False), block)
+
+
+def explanations(faults: list[Fault]) -> list[Any]:
+    """What makes the messages of the checks."""
+    return [fault.explain for fault in faults]
+
+
+def numbers_of(faults: list[Fault]) -> list[tuple[Any, Any]]:
+    """Row and value of each check."""
+    return [(fault.row, fault.value) for fault in faults]
+
+
+def faults_of(numbers: list[tuple[Any, Any]], messages: list[Any]) -> list[Fault]:
+    """The checks that were taken apart into numbers and messages."""
+    pairs = zip(numbers, messages, strict=True)
+    return [Fault(row, value, explain) for (row, value), explain in pairs]
+
+
+def names_of(reports: list[tuple[str, Any]]) -> list[str]:
+    """Names of what layers reported; a name that comes twice gets a number that is free.
+
+    >>> names_of([("a", 0.5), ("a", 0.25), ("a_1", 1.0), ("a", 2.0)])
+    ['a', 'a_2', 'a_1', 'a_3']
+    """
+    taken = {name for name, _ in reports}
+    counts: dict[str, int] = {}
+    names: list[str] = []
+    for name, _ in reports:
+        count = counts.get(name, -1) + 1
+        while count and f"{name}_{count}" in taken:
+            count += 1
+        counts[name] = count
+        names.append(f"{name}_{count}" if count else name)
+        taken.add(names[-1])
+    return names
+
+
+def values_of(outcome: pure.Outcome) -> list[Any]:
+    """The numbers that layers reported."""
+    return [value for _, value in outcome.call.metrics]
+
+
+def metrics_of(model: Any) -> list[Any]:
+    """Metrics that the model or its layers hold as attributes."""
+    found: dict[int, Any] = {}
+    for layer in model.all_layers():
+        for value in vars(layer).values():
+            if isinstance(value, metrics.Metric):
+                found[id(value)] = value
+    return list(found.values())

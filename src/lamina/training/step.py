@@ -14,29 +14,28 @@ import jax
 import numpy as np
 from jax import lax
 
-from lamina.core import jit, programs, pure, shapes
+from lamina.core import jit, keys, programs, pure, shapes
 from lamina.core.context import Fault
+from lamina.core.packed import Pack
 from lamina.core.readers import readers
 from lamina.core.variable import Variable
-from lamina.training.reports import (
-    explanations,
-    faults_of,
-    metrics_of,
-    names_of,
-    numbers_of,
-    values_of,
-)
 from lamina.training.state import (
     Batch,
     Results,
     State,
     batch_of,
+    explanations,
+    faults_of,
     guarded,
     has_failed,
+    metrics_of,
+    names_of,
     noted_in,
     nothing_noted,
+    numbers_of,
     rows_of,
     unless_noted,
+    values_of,
 )
 
 if TYPE_CHECKING:
@@ -80,6 +79,7 @@ class Steps:
         self.other += compilation.loss_weight_variables
         self.variables = [*self.trainable, *self.other]
         self.metrics: list[Variable] = []
+        self.pack = Pack([])
         # Variables of the user's that losses and metrics read: passed in, never donated.
         self.further: list[Variable] = []
         self.structure = -1
@@ -141,14 +141,15 @@ class Steps:
         """One step of training."""
         optimizer = self.compilation.optimizer
         hyper, further = settings
-        key = jax.random.fold_in(jax.random.key(state.seed), state.step)
+        key = keys.of_step(state.seed, state.step)
+        measured = self.pack.apart(state.metrics)
         kept: list[Any] = []
 
         def objective(trainable: list[Any]) -> Any:
             values = [*trainable, *state.other], further
-            outcome = self._forward(values, state.metrics, batch, "train", key)
+            outcome = self._forward(values, measured, batch, "train", key)
             total, details = outcome.result
-            own, metrics = self._split(outcome, state.metrics)
+            own, metrics = self._split(outcome, measured)
             kept[:] = [explanations(outcome.call.faults), names_of(outcome.call.metrics)]
             found = numbers_of(outcome.call.faults), [value for _, value in outcome.call.metrics]
             scaled = optimizer.scale_loss(total, state.optimizer)
@@ -166,7 +167,7 @@ class Steps:
             trainable, slots = optimizer.update(gradients, slots, trainable, hyper)
             return self._constrained(trainable), slots
 
-        new = state._replace(other=other, metrics=metrics, step=state.step + 1)
+        new = state._replace(other=other, metrics=self.pack.together(metrics), step=state.step + 1)
         state = guarded(state, new, faults)
         trainable, slots = unless_noted(
             state.noted, faults, update, state.trainable, state.optimizer
@@ -206,7 +207,8 @@ class Steps:
 
     def _logs(self, metrics: list[Any]) -> list[Any]:
         """What the logs will show, in the order of their names."""
-        logs = pure.run(self.compilation.results, self.metrics, metrics).result
+        values = self.pack.apart(metrics)
+        logs = pure.run(self.compilation.results, self.metrics, values).result
         self.log_names = list(logs)
         return list(logs.values())
 
@@ -231,12 +233,14 @@ class Steps:
     def _test(self, results: Results, values: Values, batch: Batch) -> Results:
         """One step of evaluation."""
         key = jax.random.key(results.step)
-        outcome = self._forward(values, results.metrics, batch, "test", key)
+        measured = self.pack.apart(results.metrics)
+        outcome = self._forward(values, measured, batch, "test", key)
         total, details = outcome.result
-        _, metrics = self._split(outcome, results.metrics)
+        _, metrics = self._split(outcome, measured)
         reports = dict(zip(names_of(outcome.call.metrics), values_of(outcome), strict=True))
         metrics, more = self._measured(metrics, values, total, details, batch, reports)
         faults = self._checks["test"] = [*outcome.call.faults, *more]
+        metrics = self.pack.together(metrics)
         return guarded(results, Results(metrics, results.step + 1, results.noted), faults)
 
     def _test_one(self, results: Results, values: Values, batch: Batch) -> Any:
@@ -267,6 +271,7 @@ class Steps:
             own = self.compilation.metric_variables
             own = [variable for variable in own if variable not in set(self.held_variables)]
             self.metrics = [*own, *self.held_variables]
+            self.pack = Pack(self.metrics)
             metrics = [variable._value for variable in self.metrics]
             self._measured(metrics, (values, []), total, details, batch, reports)
             return total
@@ -283,7 +288,7 @@ class Steps:
 
     def collect(self) -> State:
         """The state as it is now; arrays that somebody else holds are copied, for donation."""
-        model, variables = self.model, [*self.variables, *self.metrics]
+        model, variables = self.model, [*self.variables, *self.pack.others]
         if readers.count or True in [v.exposed for v in variables]:
             for variable in variables:
                 if variable.exposed or readers.count:
@@ -292,7 +297,7 @@ class Steps:
             [v._value for v in self.trainable],
             [v._value for v in self.other],
             self.compilation.optimizer.state,
-            [v._value for v in self.metrics],
+            self.pack.collect(),
             model._seed,
             model._step,
             self._noted["train"],
@@ -304,8 +309,7 @@ class Steps:
             variable._value = value
         for variable, value in zip(self.other, state.other, strict=True):
             variable._value = value
-        for variable, value in zip(self.metrics, state.metrics, strict=True):
-            variable._value = value
+        self.pack.publish(state.metrics)
         self.compilation.optimizer.state = state.optimizer
         vars(self.model).update(_seed=state.seed, _step=state.step)  # setattr of layers is slow
         self._noted["train"] = state.noted
@@ -360,14 +364,14 @@ class Steps:
         with readers:
             own = [variable._value for variable in self.variables]
             values = own, [variable._value for variable in self.further]
-            for variable in self.metrics:
+            for variable in self.pack.others:
                 if variable.exposed:
                     variable.make_private()
-            measured = [variable._value for variable in self.metrics]
-            before = Results(measured, np.uint32(step), self._noted["test"])
+            with readers.lock:
+                before = Results(self.pack.collect(), np.uint32(step), self._noted["test"])
             results, logs = run(before, values, *args)
-        for variable, value in zip(self.metrics, results.metrics, strict=True):
-            variable._value = value
+        with readers.lock:
+            self.pack.publish(results.metrics)
         self._noted["test"] = results.noted
         return dict(zip(self.log_names, logs, strict=True))
 
@@ -380,9 +384,9 @@ class Steps:
         """
         if not self._checks[phase]:
             return
-        place, row, value, step = noted_in(self._noted[phase])
-        if place < 0:
+        if np.asarray(self._noted[phase])[0] < 0:
             return
+        place, row, value, step = noted_in(self._noted[phase])
         self._noted[phase] = nothing_noted()
         fault = self._checks[phase][place]
         if explain is None:

@@ -9,7 +9,7 @@ from typing import Any
 from lamina.training.callbacks.bar import ProgressBar
 from lamina.training.callbacks.base import Callback, Keeper, overrides
 from lamina.training.callbacks.history import History
-from lamina.training.logs import AliasedDict, as_logs
+from lamina.training.logs import AliasedDict, Logs, as_logs
 
 TRAIN_BATCH = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 TEST_BATCH = ("on_test_batch_begin", "on_test_batch_end")
@@ -143,7 +143,7 @@ class CallbackList(Callback):
             getattr(callback, hook)(logs)
 
     def _call_numbered(self, hook: str, number: int, logs: Any) -> None:
-        shared = as_logs(logs)
+        shared = logs if type(logs) is Logs else as_logs(logs)
         for callback in self.callbacks:
             getattr(callback, hook)(number, shared)
         if type(logs) is dict and len(shared) > len(logs):
@@ -199,9 +199,12 @@ class CallbackList(Callback):
         self._call_numbered("on_predict_batch_end", batch, logs)
 
     def on_progress(self, step: int, steps: int | None, logs: Any = None) -> None:
+        unused = Callback.on_progress
         for callback in self.callbacks:
-            if hasattr(callback, "on_progress"):
-                callback.on_progress(step, steps, logs)
+            hook = getattr(callback, "on_progress", None)
+            if hook is not None and getattr(hook, "__func__", None) is not unused:
+                logs = as_logs(logs)
+                hook(step, steps, logs)
 
 
 def _as_list(callbacks: Any) -> list[Any]:
