@@ -17,7 +17,7 @@ import numpy as np
 from lamina import seeds
 from lamina.backend.create import draw_key, dtype_or_floatx, own_seed, sizes
 from lamina.core import context
-from lamina.core.dispatch import dispatch
+from lamina.core.dispatch import at_once
 from lamina.ops import random as draws
 
 
@@ -192,7 +192,7 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Seed 
     >>> categorical(jnp.array([[0.0, 99.0]]), 3)
     Array([[1, 1, 1]], dtype=int32)
     """
-    return dispatch(_categorical, logits, num_samples, jnp.dtype(dtype), _own(seed))
+    return at_once(_categorical, logits, num_samples, jnp.dtype(dtype), _own(seed))
 
 
 def _dropout(inputs: Any, rate: float, noise_shape: Any, seed: Seed) -> Any:
@@ -210,7 +210,7 @@ def dropout(
     >>> dropout(jnp.ones((2, 3)), 0.0).sum()
     Array(6., dtype=float32)
     """
-    return dispatch(_dropout, inputs, rate, noise_shape, _own(seed))
+    return at_once(_dropout, inputs, rate, noise_shape, _own(seed))
 
 
 def _shuffle(x: Any, axis: int, seed: Seed) -> Any:
@@ -223,4 +223,4 @@ def shuffle(x: Any, axis: int = 0, seed: Seed = None) -> Any:
     >>> sorted(shuffle(jnp.arange(3)).tolist())
     [0, 1, 2]
     """
-    return dispatch(_shuffle, x, axis, _own(seed))
+    return at_once(_shuffle, x, axis, _own(seed))

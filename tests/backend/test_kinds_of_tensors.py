@@ -225,6 +225,20 @@ def test_function_takes_arrays_variables_and_symbolic_tensors(name):
     )
 
 
+@pytest.mark.parametrize("name", list(CASES))
+def test_function_of_a_variable_follows_its_value(name):
+    function, by_numpy, x = CASES[name]
+    variable = K.variable(np.flip(x, -1) * 0.75)
+    before = by_numpy(variable.numpy().astype("f8"))
+    result = function(variable)
+    np.testing.assert_allclose(result, before, rtol=2e-5, atol=2e-5)
+    assert result.shape == before.shape
+    K.set_value(variable, x)
+    expected = by_numpy(x.astype("f8"))
+    np.testing.assert_allclose(K.eval(result), expected, rtol=2e-5, atol=2e-5)
+    np.testing.assert_allclose(result, before, rtol=2e-5, atol=2e-5)
+
+
 @pytest.mark.parametrize(
     "name", [n for n in CASES if n not in ("foldl", "foldr", "gather", "slice")]
 )

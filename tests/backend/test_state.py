@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -222,6 +223,6 @@ def test_a_variable_is_no_update():
 def test_a_new_value_that_is_the_same_at_each_call_must_say_so():
     x, steps = Input((3,)), K.variable(4.0)
     with pytest.raises(TypeError, match=r"K\.function: the new value of .* is an array"):
-        K.function([x], [], updates=[(steps, steps + 1.0)])
+        K.function([x], [], updates=[(steps, jnp.add(steps, 1.0))])
     K.function([x], [], updates=[(steps, np.float32(9.0))])([np.ones((2, 3))])
     assert K.get_value(steps) == 9.0

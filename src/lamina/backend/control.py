@@ -12,6 +12,7 @@ from jax.core import Tracer
 
 from lamina.backend.session import learning_phase
 from lamina.core import context, pure
+from lamina.core.derived import Valued
 from lamina.core.dispatch import dispatch, plain
 from lamina.core.symbolic import SymbolicTensor, is_symbolic
 from lamina.ops import arithmetic
@@ -92,7 +93,8 @@ def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
     """
     scalar = not getattr(condition, "shape", ())
     functions = callable(then_expression) and callable(else_expression)
-    if scalar and functions and not is_symbolic(condition):
+    follows = isinstance(condition, Valued) and context.current() is None
+    if scalar and functions and not follows and not is_symbolic(condition):
         chosen = jnp.asarray(plain(condition)).astype(bool)
         if not isinstance(chosen, Tracer):
             return then_expression() if bool(chosen) else else_expression()
@@ -118,7 +120,7 @@ def in_train_phase(x: Any, alt: Any, training: Any = None) -> Any:
     """
     training = learning_phase() if training is None else training
     if not isinstance(training, SymbolicTensor):
-        if isinstance(training, jax.Array):
+        if isinstance(training, jax.Array | Valued):
             return switch(training, x, alt)
         return _called(x) if training else _called(alt)
     x, alt = _called(x), _called(alt)

@@ -12,6 +12,7 @@ import numpy as np
 from lamina.backend.session import phase_tensor
 from lamina.backend.state import later
 from lamina.core import context, jit, pure
+from lamina.core.derived import Derived, Valued, recorded
 from lamina.core.graph import Graph, Node, _constant, _Free
 from lamina.core.readers import readers
 from lamina.core.sizes import PROBES
@@ -41,7 +42,7 @@ def sources(outputs: Sequence[SymbolicTensor]) -> list[SymbolicTensor]:
 def _listed(who: str, argument: str, value: Any) -> list[Any]:
     if value is None:
         return []
-    if isinstance(value, SymbolicTensor | Variable | jax.Array):
+    if isinstance(value, SymbolicTensor | Valued | jax.Array):
         return [value]
     if not isinstance(value, list | tuple):
         raise TypeError(f"{who}: {argument} must be a list of tensors, got {value!r}.")
@@ -78,10 +79,10 @@ class Function:
                 "session that could take them."
             )
         self.name = name or "function"
-        self.inputs = _listed("K.function", "inputs", inputs)
-        self.outputs = _listed("K.function", "outputs", outputs)
+        self.inputs = recorded(_listed("K.function", "inputs", inputs))
+        self.outputs = recorded(_listed("K.function", "outputs", outputs))
         self.updates = [_pair(update) for update in _listed("K.function", "updates", updates)]
-        self._single = isinstance(outputs, SymbolicTensor)
+        self._single = isinstance(outputs, SymbolicTensor | Derived)
         phase = phase_tensor()
         strange = [t for t in self.inputs if not isinstance(t, SymbolicTensor | int)]
         if strange:
@@ -159,16 +160,16 @@ def _pair(update: Any) -> tuple[Variable, Any]:
     if isinstance(update, Variable):
         again = later(update)
         if again is not None:
-            return update, again
+            new = again()
+            return update, recorded(new) if isinstance(new, Derived) else again
     if isinstance(update, tuple) and len(update) == 2 and isinstance(update[0], Variable):
         if isinstance(update[1], jax.Array):
             raise TypeError(
                 f"K.function: the new value of {update[0]!r} is an array, the same at each call: "
-                "what is computed of variables alone is computed at once. Write K.update_add, "
-                "K.update_sub or K.update, compute the value from an input too, or pass a NumPy "
-                "array if it is the same at each call."
+                "what jax.numpy and lamina.ops compute of variables is computed at once. Compute "
+                "it with functions of K, or pass a NumPy array if it is the same at each call."
             )
-        return update[0], update[1]
+        return update[0], recorded(update[1])
     raise TypeError(
         f"K.function: an update is a pair (variable, new value) or what K.update gives, "
         f"got {update!r}."
@@ -211,8 +212,7 @@ def function(inputs: Any, outputs: Any, updates: Any = None, **kwargs: Any) -> F
         inputs: list of symbolic tensors that will be fed: inputs, placeholders, or any others.
         outputs: list of tensors to compute.
         updates: pairs ``(variable, new value)``, or what ``K.update``, ``K.update_add`` and the
-            like return; they are done after each call. Only values that are computed from an
-            input are computed anew: ``variable + 1`` is a number at once, and refused here.
+            like return; they are done after each call, with values computed before it.
         kwargs: ``name``.
 
     Raises:
@@ -243,6 +243,8 @@ def eval(x: Any) -> Any:
         return x.numpy() if isinstance(x, Variable) else np.asarray(x)
     needed = sources([x])
     if needed:
+    if isinstance(x, Derived):
+        return np.asarray(x.computed())
         raise ValueError(
             f"K.eval: {x!r} depends on {needed[0].name!r}, which has no value; use "
             "K.function([...], [...]) and feed it."
@@ -340,34 +342,32 @@ def _probed(shape: Sequence[int | None], graph: Graph) -> tuple[int, ...]:
 
 
 def gradients(loss: Any, variables: Any) -> list[Any]:
-    """Symbolic gradients of a symbolic loss.
+    """Symbolic gradients of a loss.
 
     Args:
-        loss: symbolic tensor, or several, whose values are summed.
-        variables: variables that layers of the graph use, or symbolic tensors on the way to the
-            loss (inputs as well as results of layers). A variable counts where it meets a
-            symbolic tensor, as in ``x * w``: ``K.square(w)`` alone is computed at once, and is a
-            constant of the loss. ``K.square(w + 0 * K.sum(x))`` is not.
+        loss: tensor computed from inputs or variables, or several, whose values are summed.
+        variables: variables that the loss or layers of its graph use, or tensors on the way to
+            the loss: inputs, results of layers, and what ``K`` computed of variables.
 
     Returns:
         For each of them a symbolic tensor of its shape, or None if the loss does not depend
         on it.
 
     Raises:
-        TypeError: the loss is not symbolic, or something has no gradient.
+        TypeError: the loss is an array or a variable, or something has no gradient.
 
     >>> from lamina import backend as K
     >>> x = K.placeholder((3,))
     >>> K.function([x], K.gradients(K.sum(x ** 2), [x]))([np.array([1.0, 2.0, 3.0])])
     [array([2., 4., 6.], dtype=float32)]
     """
-    losses = list(loss) if isinstance(loss, list | tuple) else [loss]
+    losses = recorded(list(loss) if isinstance(loss, list | tuple) else [loss])
     if not losses or not all(isinstance(one, SymbolicTensor) for one in losses):
         raise TypeError(
-            f"K.gradients: the loss must be a symbolic tensor, computed from an Input, got "
-            f"{loss!r}. Of arrays, jax.grad differentiates a function."
+            "K.gradients: the loss must be computed from an Input or a variable by functions of "
+            f"K, got {loss!r}. Of arrays, jax.grad differentiates a function."
         )
-    asked = _listed("K.gradients", "variables", variables)
+    asked = recorded(_listed("K.gradients", "variables", variables))
     for one in asked:
         if not isinstance(one, SymbolicTensor | Variable) or not _is_float(one):
             raise TypeError(

@@ -13,6 +13,7 @@ from jax.core import Tracer
 
 from lamina.backend.old_names import renamed
 from lamina.core import context
+from lamina.core.derived import Derived, Valued
 from lamina.core.dispatch import dispatch
 from lamina.core.symbolic import SymbolicTensor, is_symbolic
 from lamina.core.variable import Variable
@@ -60,6 +61,8 @@ def _updated(variable: Variable, again: Callable[[], Any]) -> Any:
     new = again()
     if is_symbolic(new):
         return Update(variable, new)
+    if isinstance(new, Derived):
+        new = new.computed()
     before = variable._value
     variable.assign(new)
     if context.current() is None and not isinstance(variable._value, Tracer):
@@ -154,7 +157,7 @@ def get_value(x: Any) -> Any:
         raise TypeError(f"K.get_value: {x!r} is symbolic; K.function computes it from its inputs.")
     if isinstance(x, Variable):
         return x.numpy()
-    return np.asarray(x)
+    return np.asarray(x.computed() if isinstance(x, Derived) else x)
 
 
 def batch_get_value(ops: Sequence[Any]) -> list[Any]:
@@ -267,7 +270,7 @@ def is_tensor(x: Any) -> bool:
     >>> is_tensor(jnp.ones(2)), is_tensor(np.ones(2))
     (True, False)
     """
-    return isinstance(x, jax.Array | Variable | SymbolicTensor)
+    return isinstance(x, jax.Array | Valued | SymbolicTensor)
 
 
 def is_variable(x: Any) -> bool:

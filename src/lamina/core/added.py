@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core import context, weights
+from lamina.core import context, dispatch, weights
+from lamina.core.derived import Derived, Valued
 from lamina.core.symbolic import is_symbolic
 from lamina.core.weights import WeightOwner
 
@@ -27,11 +28,12 @@ class Adds(WeightOwner):
         return added + [f() for f in functions] + weights.regularization(self.trainable_weights)
 
     def add_loss(self, losses: Any, inputs: Any = None) -> None:
-        """Add scalars to the loss of the model; called from ``call``.
+        """Add scalars to the loss of the model.
 
         Args:
-            losses: a scalar or a list of them; outside of ``call`` a function without arguments
-                that computes one, such as ``lambda: 0.1 * jnp.sum(self.kernel.value ** 2)``.
+            losses: a scalar or a list of them. Outside of ``call``: what functions of ``K`` give
+                for variables, such as ``0.1 * K.sum(K.square(self.kernel))``, or a function
+                without arguments, such as ``lambda: 0.1 * jnp.sum(self.kernel.value ** 2)``.
             inputs: accepted for code of Keras 2; not needed.
 
         Raises:
@@ -40,6 +42,8 @@ class Adds(WeightOwner):
         del inputs
         call = context.current()
         for loss in losses if isinstance(losses, list | tuple) else [losses]:
+            if call is None and isinstance(loss, Valued):
+                loss = (loss if isinstance(loss, Derived) else +loss).again  # noqa: PLW2901
             if callable(loss):
                 self._loss_functions.append(loss)
                 weights.structure[0] += 1
@@ -49,7 +53,7 @@ class Adds(WeightOwner):
                     "model.add_loss(tensor), or compute the loss in the layer's call."
                 )
             elif call is not None and not vars(self).get("_building"):
-                call.losses.append((self, loss))
+                call.losses.append((self, dispatch.plain(loss)))
             else:
                 raise ValueError(
                     f"{self}: add_loss got a value outside of call: it would stay the same "
@@ -73,13 +77,22 @@ class Adds(WeightOwner):
         call = context.current()
         if call is None or is_symbolic(value):
             raise ValueError(f"{self}: add_metric is called with an array, in the layer's call.")
-        call.metrics.append((name or f"{self.name}_metric", value))
+        call.metrics.append((name or f"{self.name}_metric", dispatch.plain(value)))
 
     def add_update(self, updates: Any, inputs: Any = None) -> None:
-        """Do what ``(variable, new value)`` pairs of Keras 1 and 2 say."""
+        """Do what ``(variable, new value)`` pairs of Keras 1 and 2 say; called from ``call``.
+
+        Raises:
+            ValueError: a new value of variables outside of ``call``: it would be assigned once.
+        """
         del inputs
         for update in updates if isinstance(updates, list) else [updates]:
             if isinstance(update, tuple):
+                if context.current() is None and isinstance(update[1], Derived):
+                    raise ValueError(
+                        f"{self}: add_update outside of call would change {update[0]!r} once, and "
+                        "not at each step. Call it in call."
+                    )
                 update[0].assign(update[1])
 
     def get_losses_for(self, inputs: Any) -> list[Any]:
@@ -100,7 +113,11 @@ class Adds(WeightOwner):
 
     def _add_computed(self, outputs: Any, record: context.Call) -> None:
         """Losses of functions and of the activity regularizer, after ``call``."""
-        record.losses.extend((self, function()) for function in self._loss_functions)
+        if id(self) not in record.counted:  # once, however often the layer is called
+            record.counted.add(id(self))
+            # Without an owner: `losses` calls the functions itself.
+            added = [dispatch.plain(function()) for function in self._loss_functions]
+            record.losses.extend((None, loss) for loss in added)
         if self.activity_regularizer is not None:
             for output in _leaves(outputs):
                 penalty = self.activity_regularizer(output)

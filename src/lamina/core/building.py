@@ -93,7 +93,7 @@ def tracked(build: Callable[..., Any]) -> Callable[..., Any]:
         kept = {name: _copied(value) for name, value in vars(self).items()}
         self._building = True
         try:
-            with jax.ensure_compile_time_eval():
+            with context.outside(), jax.ensure_compile_time_eval():
                 result = build(self, *args, **kwargs)
         except BaseException:
             vars(self).clear()

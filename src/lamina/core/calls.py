@@ -271,7 +271,8 @@ class Program:
         for part in layer.all_layers():
             part._call_losses.clear()
         for owner, loss in zip(self.owners, losses, strict=True):
-            owner._call_losses.append(loss)
+            if owner is not None:
+                owner._call_losses.append(loss)
 
 
 def symbolic_like(structure: Nested) -> Nested:

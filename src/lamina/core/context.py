@@ -6,6 +6,8 @@ stands for its own value.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +30,8 @@ class Call:
         training: whether layers behave as in training.
         values: value of each variable during the call; assignments change it.
         key: random key of this call; `next_key` derives those of the layers from it.
-        losses: scalars that layers added with ``add_loss`` or an activity regularizer.
+        losses: scalars that layers added with ``add_loss`` or an activity regularizer, each with
+            its layer; with ``None`` if it came from a function.
         metrics: ``(name, value)`` pairs that layers added with ``add_metric``.
         faults: checks of values that failed or not; see `Fault`.
         updated: variables that were assigned to.
@@ -91,6 +94,7 @@ class Call:
         if self.key is None:
             raise RuntimeError("A random layer was called in a run that has no random key.")
         self.drawn = True
+        counted: identities of the layers whose loss functions are among the losses.
         number = UNSEEDED if seed is None else seed
         draw = self._draws.get(number, 0)
         self._draws[number] = draw + 1
@@ -103,6 +107,7 @@ class Call:
         what a function under them computes must not leave it but as its result.
         """
         return self._trace is None or self._trace == _trace_state()
+        "counted",
 
     def __enter__(self) -> Call:
         self._trace = _trace_state()
@@ -126,6 +131,7 @@ def _trace_state() -> Any:
     return get_opaque_trace_state()
 
 
+        self.counted: set[int] = set()
 class Fault:
     """A check of values that only running can decide, such as an index in a table.
 
@@ -153,3 +159,14 @@ allowance: ContextVar[Allowance | None] = ContextVar("lamina_allowance", default
 
 current = _current.get
 """The record of the call that is running, or ``None``."""
+
+@contextmanager
+def outside() -> Iterator[None]:
+    """A block that belongs to no run, although one may go on: building a layer."""
+    token = _current.set(None)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+

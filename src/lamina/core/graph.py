@@ -95,17 +95,23 @@ def tensors(structure: Nested) -> Iterator[SymbolicTensor]:
             yield from tensors(part)
 
 
-def replace(structure: Nested, change: Callable[[SymbolicTensor], Any]) -> Nested:
-    """The same structure with something else in the place of each symbolic tensor."""
-    if isinstance(structure, SymbolicTensor):
+def replace(structure: Nested, change: Callable[[Any], Any], kind: type = SymbolicTensor) -> Nested:
+    """The same structure with something else in the place of each symbolic tensor.
+
+    Args:
+        structure: lists, tuples and dicts of values.
+        change: gives what stands there instead.
+        kind: what is replaced, if it is something else.
+    """
+    if isinstance(structure, kind):
         return change(structure)
     if isinstance(structure, list | tuple):
-        parts = [replace(part, change) for part in structure]
+        parts = [replace(part, change, kind) for part in structure]
         if isinstance(structure, tuple):
             return type(structure)(*parts) if hasattr(structure, "_fields") else tuple(parts)
         return parts
     if isinstance(structure, dict):
-        return {key: replace(part, change) for key, part in structure.items()}
+        return {key: replace(part, change, kind) for key, part in structure.items()}
     return structure
 
 

@@ -28,6 +28,7 @@ from lamina.core.added import Adds
 from lamina.core.building import Builds, first_of
 from lamina.core.configurable import Configurable, FromConfig
 from lamina.core.copying import Copies
+from lamina.core.derived import recorded
 from lamina.core.graph import Node
 from lamina.core.nodes import NodeOwner, mask_structure
 from lamina.core.symbolic import SymbolicTensor, is_symbolic
@@ -296,6 +297,7 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
         """A call on symbolic tensors: outputs without values, and a node."""
         inputs = first_of(self, args, kwargs)
         self._prepare(args, kwargs)
+        args, kwargs = recorded((args, kwargs))
         mask = mask_structure(inputs)
         if mask is not None and not _makes_mask(type(self)):
             self.compute_mask(inputs, mask)

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import jax
 
 from lamina.core import context
-from lamina.core.context import Call, Fault
+from lamina.core.context import Call, Fault, Key
+from lamina.core.derived import Valued
 from lamina.core.variable import Variable
 
 
@@ -51,7 +52,7 @@ def run(
     values: Sequence[Any],
     *args: Any,
     training: bool | None = None,
-    key: jax.Array | None = None,
+    key: jax.Array | Key | None = None,
     **kwargs: Any,
 ) -> Outcome:
     """Run a function of objects as a pure function of the values of their variables.
@@ -86,14 +87,14 @@ def run(
 
 def _settled(result: Any) -> Any:
     """A result with the values of the run in the place of variables."""
-    if isinstance(result, Variable):
+    if isinstance(result, Valued):
         return result.value
     if type(result) is dict:
         return dict(zip(result, _settled(list(result.values())), strict=True))
     if type(result) in (list, tuple):
         parts = list(result)
         for place, part in enumerate(parts):
-            if isinstance(part, Variable | dict | list | tuple):
+            if isinstance(part, Valued | dict | list | tuple):
                 parts[place] = _settled(part)
         return type(result)(parts)
     return result

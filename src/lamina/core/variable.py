@@ -12,7 +12,7 @@ from jax.core import Tracer
 
 from lamina import config
 from lamina.core import allowance, context
-from lamina.core.operators import Operators
+from lamina.core.derived import Valued
 from lamina.core.readers import readers
 from lamina.initializers.base import makes_anew
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lamina.typing import ArrayLike
 
 
-class Variable(Operators):
+class Variable(Valued):
     """Hold an array under a name; read it as an array, change it with `assign`.
 
     It may be passed to any function of ``jax.numpy``, ``jax.nn``, `lamina.ops` and ``K``, and
@@ -124,7 +124,7 @@ class Variable(Operators):
         Raises:
             ValueError: the shape differs.
         """
-        if isinstance(value, Variable):
+        if isinstance(value, Valued):
             value = value.value
         shape = np.shape(value)
         if shape != self.shape:
@@ -192,38 +192,11 @@ class Variable(Operators):
         """The value, as TensorFlow spelled it."""
         return self.value
 
-    def __jax_array__(self) -> jax.Array:
-        return self.value
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self.value, dtype=dtype)
-
-    def __getattr__(self, attribute: str) -> Any:
-        # The methods of arrays: sum, reshape, astype, T, at...
-        if attribute.startswith("__"):
-            raise AttributeError(attribute)
-        return getattr(self.value, attribute)
-
-    def __getitem__(self, index: Any) -> jax.Array:
-        return self.value[index]
-
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __iter__(self) -> Any:
-        return iter(self.value)
-
-    def __float__(self) -> float:
-        return float(self.value)
-
-    def __int__(self) -> int:
-        return int(self.value)
-
-    def __bool__(self) -> bool:
-        return bool(self.value)
-
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
-        twin = memo[id(self)] = object.__new__(Variable)
+        twin = memo[id(self)] = type(self).__new__(type(self))
         twin._take(self)
         return twin
 
@@ -272,34 +245,6 @@ def _restored(
     )
     variable.path = path
     return variable
-
-
-def _binary(name: str) -> Callable[[Variable, Any], Any]:
-    def operate(self: Variable, other: Any) -> Any:
-        if isinstance(other, Variable):
-            other = other.value
-        return getattr(self.value, name)(other)
-
-    operate.__name__ = name
-    return operate
-
-
-def _unary(name: str) -> Callable[[Variable], Any]:
-    def operate(self: Variable) -> Any:
-        return getattr(self.value, name)()
-
-    operate.__name__ = name
-    return operate
-
-
-BINARY = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor")
-COMPARE = ("lt", "le", "gt", "ge")
-UNARY = ("neg", "pos", "abs", "invert")
-
-for _name in (*BINARY, *(f"r{name}" for name in BINARY), *COMPARE):
-    setattr(Variable, f"__{_name}__", _binary(f"__{_name}__"))
-for _name in UNARY:
-    setattr(Variable, f"__{_name}__", _unary(f"__{_name}__"))
 
 
 # Inside jnp's own jitted functions a variable arrives as the array that it stands for.

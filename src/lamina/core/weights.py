@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import constraints, initializers, regularizers
-from lamina.core import policy
+from lamina.core import context, policy
+from lamina.core.derived import derive
 from lamina.core.variable import Variable
 
 if TYPE_CHECKING:
@@ -203,9 +204,18 @@ class WeightOwner:
         """The weights that training leaves alone."""
         return self.non_trainable_weights
 
+    def _passing(self) -> Sequence[Variable]:
+        """Variables that are no weights: what the layer remembers from batch to batch."""
+        return ()
+
+    def lasting_weights(self) -> list[Variable]:
+        """The weights without the states that stateful layers keep between batches."""
+        passing = {id(one) for layer in self.all_layers() for one in layer._passing()}
+        return [one for one in self.weights if id(one) not in passing]
+
     def get_weights(self) -> list[np.ndarray]:
         """Copies of all weights as NumPy arrays, in the order of ``weights``."""
-        return [variable.numpy() for variable in self.weights]
+        return [variable.numpy() for variable in self.lasting_weights()]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Replace all weights; nothing changes unless all of them fit.
@@ -216,7 +226,7 @@ class WeightOwner:
         Raises:
             ValueError: their number or a shape is not that of the layer's weights.
         """
-        own = self.weights
+        own = self.lasting_weights()
         if len(weights) != len(own):
             raise ValueError(
                 f"{self}: set_weights got {len(weights)} arrays, but the layer has {len(own)} "
@@ -244,7 +254,7 @@ class WeightOwner:
                 "Call the layer on data, call build(input_shape), or give the first layer an "
                 "input_shape."
             )
-        return sum(variable.size for variable in self.weights)
+        return sum(variable.size for variable in self.lasting_weights())
 
 
 _PARTS = (WeightOwner, Variable, list, tuple, dict)
@@ -343,4 +353,7 @@ def _default(dtype: Any) -> str:
 
 def regularization(variables: Iterable[Variable]) -> list[Any]:
     """The penalty of each regularized weight, as scalars."""
-    return [v.regularizer(v.value) for v in variables if v.regularizer is not None]
+    regularized = [(v.regularizer, v) for v in variables if v.regularizer is not None]
+    if context.current() is None:
+        return [derive(penalty, (v,), {}) for penalty, v in regularized]
+    return [penalty(v.value) for penalty, v in regularized]

@@ -11,6 +11,7 @@ import numpy as np
 
 from lamina import registry
 from lamina.core import naming, policy
+from lamina.core.derived import recorded
 from lamina.core.graph import Node
 from lamina.core.layer import Layer
 from lamina.core.shapes import is_shape
@@ -71,6 +72,7 @@ class InputLayer(Layer):
         self.sparse = checks.flag(sparse, "sparse", self)
         self.built = True
         tensor = SymbolicTensor(self.batch_input_shape, self.input_dtype, self.name, self.sparse)
+        input_tensor = recorded(input_tensor)
         computed = isinstance(input_tensor, SymbolicTensor)
         tensor.value = None if input_tensor is None or computed else _wrapped(input_tensor)
         self.wraps = input_tensor is not None

@@ -11,6 +11,7 @@ import numpy as np
 
 from lamina import registry
 from lamina.core import faulty
+from lamina.core.derived import waits
 from lamina.core.dispatch import dispatch
 from lamina.core.symbolic import SymbolicTensor, is_symbolic
 from lamina.losses.checks import floats
@@ -93,7 +94,7 @@ class Loss:
             y_pred: outputs.
             sample_weight: one weight a row, or as many as there are losses.
         """
-        if is_symbolic((y_true, y_pred, sample_weight)):
+        if waits((y_true, y_pred, sample_weight)):
             return dispatch(self.masked, y_true, y_pred, sample_weight, None)
         return self.masked(y_true, y_pred, sample_weight, None)
 

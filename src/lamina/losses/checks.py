@@ -12,8 +12,8 @@ import numpy as np
 
 from lamina import config, registry
 from lamina.core import context
+from lamina.core.derived import waits
 from lamina.core.dispatch import dispatch
-from lamina.core.symbolic import is_symbolic
 from lamina.ops.embedding import first_bad
 from lamina.warning import warn
 
@@ -29,7 +29,7 @@ def loss_function(*names: str) -> Callable[[Callable[P, Any]], Callable[P, Any]]
     def enter(function: Callable[P, Any]) -> Callable[P, Any]:
         @functools.wraps(function)
         def compute(*args: P.args, **kwargs: P.kwargs) -> Any:
-            if is_symbolic(args[:2]) or is_symbolic(kwargs):
+            if waits((args[:2], kwargs)):
                 return dispatch(compute, *args, **kwargs)
             return function(*args, **kwargs)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from lamina import registry
 from lamina.core import context, dispatch, masks, pure, shapes
+from lamina.core.derived import recorded
 from lamina.core.graph import Graph, tensors
 from lamina.core.layer import Layer
 from lamina.core.symbolic import SymbolicTensor, is_symbolic
@@ -161,7 +162,9 @@ class Model(BatchMethods, Saves, Trainer, Layer):
             super().add_loss(losses, inputs)
             return
         self._known("a symbolic loss")
-        self._symbolic_losses.extend(functional.checked_tensors(self.name, "losses", given))
+        self._symbolic_losses.extend(
+            functional.checked_tensors(self.name, "losses", recorded(given))
+        )
         self._set_graph(self._input_structure, self._output_structure)
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:

@@ -24,7 +24,7 @@ from lamina.backend.keras3 import (
     windows,
 )
 from lamina.backend.keras3.groups import CORE, LINALG, OTHER_NN
-from lamina.core.dispatch import dispatch
+from lamina.core.dispatch import at_once
 
 
 @cache
@@ -43,7 +43,7 @@ def _public(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        return dispatch(function, *args, **kwargs)
+        return at_once(function, *args, **kwargs)
 
     call.__name__ = call.__qualname__ = name
     call.__module__ = "lamina.ops"

@@ -13,7 +13,7 @@ from jax.core import Tracer
 
 from lamina.backend import control, nn, state, tensors
 from lamina.backend.keras3.names import own
-from lamina.core.dispatch import dispatch, plain
+from lamina.core.dispatch import at_once, plain
 from lamina.core.symbolic import is_symbolic
 from lamina.core.variable import Variable
 
@@ -66,7 +66,7 @@ def size(x: Any) -> Any:
     6
     """
     if is_symbolic(x):
-        return dispatch(_size, x)
+        return at_once(_size, x)
     return jnp.size(jnp.asarray(plain(x)))
 
 

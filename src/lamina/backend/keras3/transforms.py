@@ -13,7 +13,7 @@ from jax.core import Tracer
 
 from lamina.backend import control
 from lamina.backend.keras3.names import own
-from lamina.core.dispatch import dispatch, plain
+from lamina.core.dispatch import at_once, plain
 
 
 def associative_scan(
@@ -31,7 +31,7 @@ def associative_scan(
     >>> associative_scan(lambda a, b: a + b, jnp.array([1, 2, 3])).tolist()
     [1, 3, 6]
     """
-    return dispatch(_associative_scan, f, elems, reverse, axis)
+    return at_once(_associative_scan, f, elems, reverse, axis)
 
 
 def _associative_scan(f: Callable[..., Any], elems: Any, reverse: bool, axis: int) -> Any:
@@ -58,7 +58,7 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(f)
     def call(*args: Any) -> Any:
-        return dispatch(derived, *args)
+        return at_once(derived, *args)
 
     return call
 
@@ -88,7 +88,7 @@ def jvp(
             f"ops.jvp: expected a tangent for each argument, got {len(tangents)} for "
             f"{len(primals)}."
         )
-    return dispatch(_jvp, fun, tuple(primals), tuple(tangents), has_aux)
+    return at_once(_jvp, fun, tuple(primals), tuple(tangents), has_aux)
 
 
 def _jvp(fun: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool) -> Any:
@@ -114,7 +114,7 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
     """
     if not branches:
         raise ValueError("ops.switch: expected at least one function.")
-    return dispatch(_switch, index, tuple(branches), *operands)
+    return at_once(_switch, index, tuple(branches), *operands)
 
 
 def _switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
@@ -158,7 +158,7 @@ def vectorize(
 
     @functools.wraps(pyfunc)
     def call(*args: Any, **kwargs: Any) -> Any:
-        return dispatch(wide, *args, **kwargs)
+        return at_once(wide, *args, **kwargs)
 
     return call
 

@@ -15,7 +15,7 @@ from lamina.backend.keras3.filters import blurred
 from lamina.backend.keras3.images import as_floats, as_given
 from lamina.backend.keras3.names import own, spatial, unspatial
 from lamina.backend.old_names import normalize_data_format
-from lamina.core.dispatch import dispatch
+from lamina.core.dispatch import at_once
 from lamina.ops import arithmetic
 
 FILLS = ("constant", "nearest", "wrap", "mirror", "reflect")
@@ -214,7 +214,7 @@ def elastic_transform(
     True
     """
     rest = (alpha, sigma, interpolation, fill_mode, fill_value)
-    return dispatch(_elastic, images, *rest, own_seed(None) if seed is None else seed, data_format)
+    return at_once(_elastic, images, *rest, own_seed(None) if seed is None else seed, data_format)
 
 
 def _elastic(images: Any, alpha: float, sigma: float, *rest: Any) -> Any:
