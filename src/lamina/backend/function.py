@@ -239,12 +239,12 @@ def eval(x: Any) -> Any:
     >>> eval(K.variable([1.0, 2.0]) * 2)
     array([2., 4.], dtype=float32)
     """
+    if isinstance(x, Derived):
+        return np.asarray(x.computed())
     if not isinstance(x, SymbolicTensor):
         return x.numpy() if isinstance(x, Variable) else np.asarray(x)
     needed = sources([x])
     if needed:
-    if isinstance(x, Derived):
-        return np.asarray(x.computed())
         raise ValueError(
             f"K.eval: {x!r} depends on {needed[0].name!r}, which has no value; use "
             "K.function([...], [...]) and feed it."

@@ -33,6 +33,7 @@ class Call:
         losses: scalars that layers added with ``add_loss`` or an activity regularizer, each with
             its layer; with ``None`` if it came from a function.
         metrics: ``(name, value)`` pairs that layers added with ``add_metric``.
+        counted: identities of the layers whose loss functions are among the losses.
         faults: checks of values that failed or not; see `Fault`.
         updated: variables that were assigned to.
         strays: variables that were read and of which the call has no value: their own value is
@@ -45,6 +46,7 @@ class Call:
         "_draws",
         "_token",
         "_trace",
+        "counted",
         "drawn",
         "faults",
         "key",
@@ -68,6 +70,7 @@ class Call:
         self.values: dict[Variable, Any] = {} if values is None else values
         self.key = key
         self.losses: list[tuple[Any, Any]] = []
+        self.counted: set[int] = set()
         self.metrics: list[tuple[str, Any]] = []
         self.faults: list[Fault] = []
         self.updated: dict[Variable, None] = {}
@@ -94,7 +97,6 @@ class Call:
         if self.key is None:
             raise RuntimeError("A random layer was called in a run that has no random key.")
         self.drawn = True
-        counted: identities of the layers whose loss functions are among the losses.
         number = UNSEEDED if seed is None else seed
         draw = self._draws.get(number, 0)
         self._draws[number] = draw + 1
@@ -107,7 +109,6 @@ class Call:
         what a function under them computes must not leave it but as its result.
         """
         return self._trace is None or self._trace == _trace_state()
-        "counted",
 
     def __enter__(self) -> Call:
         self._trace = _trace_state()
@@ -131,7 +132,6 @@ def _trace_state() -> Any:
     return get_opaque_trace_state()
 
 
-        self.counted: set[int] = set()
 class Fault:
     """A check of values that only running can decide, such as an index in a table.
 
@@ -154,11 +154,6 @@ class Fault:
 
 _current: ContextVar[Call | None] = ContextVar("lamina_call", default=None)
 
-allowance: ContextVar[Allowance | None] = ContextVar("lamina_allowance", default=None)
-"""What a file that is being read may still ask for; see `lamina.core.allowance`."""
-
-current = _current.get
-"""The record of the call that is running, or ``None``."""
 
 @contextmanager
 def outside() -> Iterator[None]:
@@ -170,3 +165,8 @@ def outside() -> Iterator[None]:
         _current.reset(token)
 
 
+allowance: ContextVar[Allowance | None] = ContextVar("lamina_allowance", default=None)
+"""What a file that is being read may still ask for; see `lamina.core.allowance`."""
+
+current = _current.get
+"""The record of the call that is running, or ``None``."""

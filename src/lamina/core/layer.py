@@ -295,9 +295,9 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
 
     def _record(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A call on symbolic tensors: outputs without values, and a node."""
+        args, kwargs = recorded((args, kwargs))
         inputs = first_of(self, args, kwargs)
         self._prepare(args, kwargs)
-        args, kwargs = recorded((args, kwargs))
         mask = mask_structure(inputs)
         if mask is not None and not _makes_mask(type(self)):
             self.compute_mask(inputs, mask)
