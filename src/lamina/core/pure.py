@@ -52,7 +52,7 @@ def run(
     values: Sequence[Any],
     *args: Any,
     training: bool | None = None,
-    key: jax.Array | Key | None = None,
+    key: jax.Array | None = None,
     **kwargs: Any,
 ) -> Outcome:
     """Run a function of objects as a pure function of the values of their variables.
