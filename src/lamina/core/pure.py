@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 
 from lamina.core import context
-from lamina.core.context import Call, Fault, Key
+from lamina.core.context import Call, Fault
 from lamina.core.derived import Valued
 from lamina.core.variable import Variable
 
