@@ -31,6 +31,8 @@ RENAMED: dict[str, tuple[str, ...]] = {
     ),
     "inner_init": ("recurrent_initializer",),
     "inner_activation": ("recurrent_activation",),
+    "forget_bias_init": ("unit_forget_bias",),
+    "consume_less": ("implementation",),
     "W_regularizer": ("kernel_regularizer", "embeddings_regularizer"),
     "U_regularizer": ("recurrent_regularizer",),
     "b_regularizer": ("bias_regularizer",),
@@ -79,6 +81,8 @@ ORDERS: dict[str, tuple[str, ...]] = {
 
 VALUES: dict[str, dict[Any, Any]] = {
     "dim_ordering": {"tf": "channels_last", "th": "channels_first", "default": None},
+    "consume_less": {"cpu": 0, "mem": 1, "gpu": 2},
+    "forget_bias_init": {"one": True, "ones": True, "zero": False, "zeros": False},
 }
 """Old values of an argument to today's."""
 
@@ -91,6 +95,7 @@ IDLE: dict[str, dict[str, Any]] = {
     "BatchNormalization": {"mode": 0},
     "SpatialDropout": {"noise_shape": None},
     "Dense": {"quantization_config": None},
+    "RNN": {"time_major": False},
     "Embedding": {"quantization_config": None},
 }
 """By class or base, arguments of other releases and the value that is always so here."""

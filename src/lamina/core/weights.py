@@ -204,9 +204,18 @@ class WeightOwner:
         """The weights that training leaves alone."""
         return self.non_trainable_weights
 
+    def _passing(self) -> Sequence[Variable]:
+        """Variables that are no weights: what the layer remembers from batch to batch."""
+        return ()
+
+    def lasting_weights(self) -> list[Variable]:
+        """The weights without the states that stateful layers keep between batches."""
+        passing = {id(one) for layer in self.all_layers() for one in layer._passing()}
+        return [one for one in self.weights if id(one) not in passing]
+
     def get_weights(self) -> list[np.ndarray]:
         """Copies of all weights as NumPy arrays, in the order of ``weights``."""
-        return [variable.numpy() for variable in self.weights]
+        return [variable.numpy() for variable in self.lasting_weights()]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Replace all weights; nothing changes unless all of them fit.
@@ -217,7 +226,7 @@ class WeightOwner:
         Raises:
             ValueError: their number or a shape is not that of the layer's weights.
         """
-        own = self.weights
+        own = self.lasting_weights()
         if len(weights) != len(own):
             raise ValueError(
                 f"{self}: set_weights got {len(weights)} arrays, but the layer has {len(own)} "
@@ -245,7 +254,7 @@ class WeightOwner:
                 "Call the layer on data, call build(input_shape), or give the first layer an "
                 "input_shape."
             )
-        return sum(variable.size for variable in self.weights)
+        return sum(variable.size for variable in self.lasting_weights())
 
 
 _PARTS = (WeightOwner, Variable, list, tuple, dict)

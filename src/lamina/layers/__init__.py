@@ -9,7 +9,15 @@ from lamina.core.layer import Layer
 from lamina.core.spec import InputSpec
 from lamina.layers.activation import Activation, ReLU, Softmax
 from lamina.layers.advanced_activation import ELU, LeakyReLU, PReLU, ThresholdedReLU
+from lamina.layers.bidirectional import Bidirectional
 from lamina.layers.conv import Conv1D, Conv2D, Conv3D
+from lamina.layers.conv_recurrent import (
+    ConvLSTM1D,
+    ConvLSTM2D,
+    ConvLSTM2DCell,
+    ConvLSTM3D,
+    ConvRNN2D,
+)
 from lamina.layers.dense import Dense
 from lamina.layers.dropout import Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 from lamina.layers.embedding import Embedding
@@ -74,7 +82,21 @@ from lamina.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from lamina.layers.recurrent import RNN
+from lamina.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell
+from lamina.layers.recurrent_layers import GRU, LSTM, SimpleRNN
+from lamina.layers.recurrent_stack import StackedRNNCells
+
+from lamina.layers.keras1_recurrent import (  # isort: skip
+    CuDNNGRU,
+    CuDNNLSTM,
+    TimeDistributedDense,
+)
 from lamina.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
+from lamina.layers.wrappers import TimeDistributed, Wrapper
+
+ConvRecurrent2D = ConvRNN2D
+Recurrent = RNN
 
 AvgPool1D = AveragePooling1D
 AvgPool2D = AveragePooling2D
@@ -92,6 +114,9 @@ MaxPool3D = MaxPooling3D
 
 __all__ = [
     "ELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "Activation",
     "ActivityRegularization",
     "Add",
@@ -104,21 +129,31 @@ __all__ = [
     "AvgPool2D",
     "AvgPool3D",
     "BatchNormalization",
+    "Bidirectional",
     "Concatenate",
     "Conv1D",
     "Conv2D",
     "Conv3D",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM2DCell",
+    "ConvLSTM3D",
+    "ConvRNN2D",
+    "ConvRecurrent2D",
     "Convolution1D",
     "Convolution2D",
     "Convolution3D",
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",
+    "CuDNNGRU",
+    "CuDNNLSTM",
     "Dense",
     "Dot",
     "Dropout",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling1D",
@@ -138,6 +173,7 @@ __all__ = [
     "Input",
     "InputLayer",
     "InputSpec",
+    "LSTMCell",
     "Lambda",
     "Layer",
     "LayerNormalization",
@@ -156,18 +192,25 @@ __all__ = [
     "Permute",
     "RMSNormalization",
     "ReLU",
+    "Recurrent",
     "RepeatVector",
     "Reshape",
+    "SimpleRNN",
+    "SimpleRNNCell",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "StackedRNNCells",
     "Subtract",
     "ThresholdedReLU",
+    "TimeDistributed",
+    "TimeDistributedDense",
     "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",
     "UpSampling3D",
+    "Wrapper",
     "ZeroPadding1D",
     "ZeroPadding2D",
     "ZeroPadding3D",

@@ -287,7 +287,7 @@ class Compiled(Host):
         """Set the states of stateful layers back to zero."""
         for layer in self.all_layers():
             reset = getattr(layer, "reset_states", None)
-            if layer is not self and callable(reset):
+            if layer is not self and layer.stateful and callable(reset):
                 reset()
 
     # ---- steps ----------------------------------------------------------------------------

@@ -210,8 +210,16 @@ def _fitted(model: Any, name: str, value: Any, expected: SymbolicTensor) -> Any:
             raise ValueError(
                 f"{model}: input {name!r} expects shape {wanted}, got an array of shape {shape}: "
                 f"axis {axis} has size {size} instead of {want}."
+                + ("" if axis else _batch_hint(want))
             )
     return _as_declared(value, expected)
+
+
+def _batch_hint(want: int) -> str:
+    return (
+        f" The batch size is fixed: pass batch_size={want} to fit, evaluate and predict, and a "
+        f"number of rows that {want} divides."
+    )
 
 
 def _as_declared(value: Any, expected: SymbolicTensor) -> Any:

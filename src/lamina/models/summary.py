@@ -193,7 +193,7 @@ def _count(part: Any) -> str:
     if not hasattr(part, "weights"):
         return "0"
     unbuilt = not all(layer.built for layer in part.all_layers())
-    return UNKNOWN if unbuilt else f"{sum(variable.size for variable in part.weights):,}"
+    return UNKNOWN if unbuilt else f"{sum(variable.size for variable in part.lasting_weights()):,}"
 
 
 def _sources(nodes: list[Node]) -> str:
@@ -210,10 +210,12 @@ def _sources(nodes: list[Node]) -> str:
 def _totals(model: Any) -> Iterator[str]:
     unbuilt = [layer.name for layer in model.all_layers() if not layer.built]
     known = " in the layers that are built" if unbuilt else ""
+    lasting = model.lasting_weights()
+    kept = set(map(id, lasting))
     for word, variables in (
-        ("Total", model.weights),
+        ("Total", lasting),
         ("Trainable", model.trainable_weights),
-        ("Non-trainable", model.non_trainable_weights),
+        ("Non-trainable", [one for one in model.non_trainable_weights if id(one) in kept]),
     ):
         yield f"{word} params{known}: {_amount(variables)}"
     if unbuilt:
