@@ -16,11 +16,16 @@ _state: dict[str, int | None] = {"seed": None, "drawn": 0}
 
 LARGEST = 2**31 - 1
 
+FREE = np.uint32(2**31)
+"""Set in the seed of a run if no global seed was set when it was drawn."""
+
 
 def set_random_seed(seed: int) -> None:
     """Make everything that follows reproducible.
 
-    Sets lamina's own seed and those of ``random`` and ``numpy.random``.
+    Sets lamina's own seed and those of ``random`` and ``numpy.random``. Layers and initializers
+    with a seed of their own give the same numbers in every process without it; once it is set, it
+    counts for the layers too.
 
     Args:
         seed: an int from 0 to 2**32 - 1.
@@ -50,6 +55,13 @@ def next_seed() -> int:
         assert drawn is not None
         _state["drawn"] = drawn + 1
     return int(np.random.SeedSequence([seed, drawn]).generate_state(1)[0]) % LARGEST
+
+
+def next_run_seed() -> np.uint32:
+    """Draw the seed of a run, which tells whether a global seed was set."""
+    free = _state["seed"] is None
+    seed = np.uint32(next_seed())
+    return seed | FREE if free else seed
 
 
 def restart() -> None:

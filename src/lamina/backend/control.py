@@ -13,7 +13,7 @@ from jax.core import Tracer
 from lamina.backend.session import learning_phase
 from lamina.core import context, pure
 from lamina.core.derived import Valued
-from lamina.core.dispatch import dispatch, plain
+from lamina.core.dispatch import dispatch, dispatch_reading, plain
 from lamina.core.symbolic import SymbolicTensor, is_symbolic
 from lamina.ops import arithmetic
 from lamina.seeds import next_seed
@@ -30,7 +30,7 @@ def isolated(who: str) -> Callable[..., Any]:
     training = None if outer is None else outer.training
 
     def run(function: Callable[..., Any], place: Any, *args: Any) -> Any:
-        own = None if key is None else jax.random.fold_in(key, place)
+        own = None if key is None else context.folded_key(key, place)
 
         def guarded(*given: Any) -> Any:
             result = function(*given)
@@ -161,7 +161,7 @@ def map_fn(fn: Callable[..., Any], elems: Any, name: str | None = None, dtype: A
     Array([3., 3.], dtype=float32)
     """
     del name
-    return dispatch(_map, fn, elems, None if dtype is None else jnp.dtype(dtype))
+    return dispatch_reading(_map, fn, elems, None if dtype is None else jnp.dtype(dtype))
 
 
 def _fold(fn: Callable[..., Any], elems: Any, initializer: Any, backwards: bool, who: str) -> Any:
@@ -203,7 +203,7 @@ def foldl(
     Array(123, dtype=int32)
     """
     del name
-    return dispatch(_fold, fn, elems, initializer, False, "K.foldl")
+    return dispatch_reading(_fold, fn, elems, initializer, False, "K.foldl")
 
 
 def foldr(
@@ -215,4 +215,4 @@ def foldr(
     Array(321, dtype=int32)
     """
     del name
-    return dispatch(_fold, fn, elems, initializer, True, "K.foldr")
+    return dispatch_reading(_fold, fn, elems, initializer, True, "K.foldr")

@@ -18,7 +18,7 @@ from lamina.core.readers import readers
 from lamina.core.sizes import PROBES
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.variable import Variable
-from lamina.seeds import next_seed
+from lamina.seeds import next_run_seed
 
 
 def sources(outputs: Sequence[SymbolicTensor]) -> list[SymbolicTensor]:
@@ -96,14 +96,17 @@ class Function:
         )
         self._variables: dict[bool, list[Variable]] = {}
         self._faults: list[Any] = []
+        self._calls = np.uint32(0)
         self._compiled = jit.compile(self._run, static=(0,))
 
     def _forward(self, *arrays: Any) -> list[Any]:
         return self._graph.run(arrays, [None] * len(arrays))[0]
 
-    def _run(self, training: bool, values: list[Any], seed: Any, arrays: list[Any]) -> Any:
+    def _run(
+        self, training: bool, values: list[Any], seed: Any, calls: Any, arrays: list[Any]
+    ) -> Any:
         """The pure function."""
-        key = jax.random.key(seed)
+        key = context.key_of_call(seed, calls)
         outcome = pure.run(
             self._forward, self._variables[training], values, *arrays, training=training, key=key
         )
@@ -128,7 +131,8 @@ class Function:
             self._variables[training] = pure.reads(self._forward, *arrays, training=training)
         with readers:
             values = [variable._value for variable in self._variables[training]]
-            found, faults = self._compiled(training, values, np.uint32(next_seed()), arrays)
+            found, faults = self._compiled(training, values, next_run_seed(), self._calls, arrays)
+            self._calls += np.uint32(1)
         rows, wrong = [row for row, _ in faults], [value for _, value in faults]
         pure.raise_faults(self._faults, rows, wrong)
         computed = iter(found)

@@ -9,12 +9,12 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-from lamina.core import faulty, jit, masks, pure, shapes, weights
+from lamina.core import context, faulty, jit, masks, pure, shapes, weights
 from lamina.core.policy import NARROW, check_range
 from lamina.core.readers import readers
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.variable import Variable
-from lamina.seeds import next_seed
+from lamina.seeds import next_run_seed
 from lamina.typing import Nested
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     args = tuple(shapes.as_array(part) for part in args)
     if args and isinstance(args[0], str | bytes | set):
         raise _no_input(layer, args[0])
-    mask = given_mask(args, kwargs)
+    mask = given_mask(layer, args, kwargs)
     leaves, structure = jax.tree.flatten((args, kwargs, mask))
     _check_range(layer, leaves)
     if any(isinstance(leaf, Tracer) for leaf in leaves):
@@ -120,6 +120,7 @@ def uncalled() -> dict[str, Any]:
         "outbound_nodes": [],
         "_compiled_calls": {},
         "_call_token": NO_TOKEN,
+        "_random_calls": 0,
     }
 
 
@@ -139,10 +140,10 @@ class Strays(Exception):
         self.variables = list(variables)
 
 
-def given_mask(args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+def given_mask(layer: Layer, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """The mask that was passed, else those that travel with the first argument."""
     if "mask" in kwargs:
-        return kwargs.pop("mask")
+        return masks.checked(layer, args[0] if args else None, kwargs.pop("mask"))
     if not args or not masks.table:
         return None
     if isinstance(args[0], list | tuple):
@@ -167,7 +168,7 @@ def _traced(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], mask: A
     layer._prepare(args, kwargs)
     variables = layer.weights
     values = [variable.value for variable in variables]
-    key = jax.random.key(next_seed())
+    key = _next_key(layer)
     outcome = pure.run(layer._computed, variables, values, args, kwargs, mask, key=key)
     outputs, found = outcome.result
     keep_masks(layer, outputs, found)
@@ -178,7 +179,7 @@ def _eager(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], mask: An
     """Run operation by operation, so that a debugger sees values."""
     variables = layer.weights
     values = [variable.value for variable in variables]
-    key = jax.random.key(next_seed())
+    key = _next_key(layer)
     outcome = pure.run(layer._computed, variables, values, args, kwargs, mask, key=key)
     for variable in outcome.call.updated:
         variable.assign(outcome.call.values[variable])
@@ -187,6 +188,13 @@ def _eager(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], mask: An
     outputs, found = outcome.result
     keep_masks(layer, outputs, found)
     return outputs
+
+
+def _next_key(layer: Layer) -> context.Key:
+    """The key of a call that is not compiled on its own."""
+    calls = layer._random_calls
+    vars(layer)["_random_calls"] = calls + 1
+    return context.key_of_call(next_run_seed(), np.uint32(calls))
 
 
 class Program:
@@ -214,7 +222,7 @@ class Program:
         self.kept = (getattr(layer, "graph", None), list(layer.all_layers()))
         self._compiled = jit.compile(self._function)
 
-    def _function(self, values: list[Any], seed: Any, dynamic: list[Any]) -> Any:
+    def _function(self, values: list[Any], seed: Any, calls: Any, dynamic: list[Any]) -> Any:
         """The pure function; what it notes on the way is the same at each trace."""
         arrays = iter(dynamic)
         leaves = [next(arrays) if leaf is None else leaf for leaf in self.static]
@@ -222,7 +230,7 @@ class Program:
         for one in shapes.listed(mask) if self.origin else ():
             if one is not None:
                 masks.came_from(one, str(self.origin))
-        key = jax.random.key(seed)
+        key = context.key_of_call(seed, calls)
         outcome = pure.run(
             self._layer._computed, self.variables, values, args, kwargs, mask, key=key
         )
@@ -237,16 +245,19 @@ class Program:
         return outcome.result, [outcome.values[i] for i in self.updated], faults, losses
 
     def __call__(self, layer: Layer, dynamic: list[Any], origin: str | None) -> Any:
-        seed = np.uint32(next_seed() if self.draws else 0)
+        seed = next_run_seed() if self.draws else np.uint32(0)
+        calls = np.uint32(layer._random_calls if self.draws else 0)
         with readers:
             values = [variable._value for variable in self.variables]
             try:
-                result = self._compiled(values, seed, dynamic)
+                result = self._compiled(values, seed, calls, dynamic)
             except Exception as error:
                 faulty.without_note(error)
                 raise
         if self.strays:
             self._stray(layer)
+        if self.draws:
+            vars(layer)["_random_calls"] += 1
         (outputs, found), updates, faults, losses = result
         if faults:
             pure.raise_faults(self.faults, [row for row, _ in faults], [v for _, v in faults])

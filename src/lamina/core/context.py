@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lamina.seeds import FREE
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -21,6 +23,65 @@ if TYPE_CHECKING:
 
 UNSEEDED = 2**32 - 1
 """Stands for the seed of layers that have none; no seed of a user is as large."""
+
+
+class Key(NamedTuple):
+    """The key of a run from which those of its layers are folded.
+
+    Where no global seed was set, a layer with a seed of its own draws from that seed and the
+    step alone, so that they make its numbers the same in every process.
+
+    Attributes:
+        main: the key of the run, from its seed (and step).
+        seed: the seed of the run; `lamina.seeds.FREE` is set in it if no global seed was.
+        step: number of the step, or of calls before this one.
+        places: what was folded in since, such as the turn of a loop.
+    """
+
+    main: jax.Array
+    seed: Any
+    step: Any
+    places: tuple[Any, ...] = ()
+
+    def of(self, own: int | None) -> jax.Array:
+        """The key for a layer's own seed, or for layers that have none."""
+        if own is None:
+            return self.main
+        import jax
+        import jax.numpy as jnp
+
+        steady = jax.random.fold_in(jax.random.key(0), self.step)
+        for place in self.places:
+            steady = jax.random.fold_in(steady, place)
+        return jnp.where((jnp.asarray(self.seed, jnp.uint32) & FREE) != 0, steady, self.main)
+
+
+def key_of_step(seed: Any, step: Any) -> Key:
+    """The key of a step of training."""
+    import jax
+
+    return Key(jax.random.fold_in(jax.random.key(seed), step), seed, step)
+
+
+def key_of_call(seed: Any, calls: Any) -> Key:
+    """The key of a call, given the number of random calls before it."""
+    import jax
+
+    return Key(jax.random.key(seed), seed, calls)
+
+
+def folded_key(key: Any, place: Any) -> Any:
+    """A key for one turn of a loop."""
+    import jax
+
+    if isinstance(key, Key):
+        return Key(jax.random.fold_in(key.main, place), *key[1:3], (*key.places, place))
+    return jax.random.fold_in(key, place)
+
+
+def _main_of(key: Any, own: int | None) -> jax.Array:
+    """The array from which a layer's key is folded; runs may be given a bare key of JAX."""
+    return key.of(own) if isinstance(key, Key) else key
 
 
 class Call:
@@ -64,7 +125,7 @@ class Call:
         self,
         training: bool | None = None,
         values: dict[Variable, Any] | None = None,
-        key: jax.Array | None = None,
+        key: jax.Array | Key | None = None,
     ) -> None:
         self.training = training
         self.values: dict[Variable, Any] = {} if values is None else values
@@ -100,7 +161,7 @@ class Call:
         number = UNSEEDED if seed is None else seed
         draw = self._draws.get(number, 0)
         self._draws[number] = draw + 1
-        return jax.random.fold_in(jax.random.fold_in(self.key, number), draw)
+        return jax.random.fold_in(jax.random.fold_in(_main_of(self.key, seed), number), draw)
 
     def is_open(self) -> bool:
         """Whether values computed here may be recorded.

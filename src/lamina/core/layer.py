@@ -73,9 +73,11 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
     supports_masking = False
     stateful = False
     takes_sequences = False
+    takes_any_mask = False
     input_spec: Any = None
     _compiled_calls: dict[Any, Any]
     _call_token: tuple[int, int, dict[Any, int]]
+    _random_calls: int
 
     def __init__(
         self,
@@ -201,7 +203,7 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
             self._prepare(args, kwargs)
         elif self.input_spec is not None:
             spec.check(self, args[0] if args else first_of(self, args, kwargs))
-        mask = calls.given_mask(args, kwargs) if kwargs or masks.table else None
+        mask = calls.given_mask(self, args, kwargs) if kwargs or masks.table else None
         outer = record.training
         try:
             args, kwargs = self._filled(record, args, kwargs, mask)
@@ -220,7 +222,7 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
         """Compute a node of a graph from the values and masks of its inputs."""
         args, kwargs = dispatch.filled(node, values)
         if "mask" in kwargs:
-            mask = kwargs.pop("mask")
+            mask = masks.checked(self, args[0] if args else None, kwargs.pop("mask"))
         else:
             mask = dispatch.gathered(node.args[0] if node.args else node.kwargs, found)
         try:

@@ -6,6 +6,8 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 table: dict[int, tuple[weakref.ref[Any], Any, str]] = {}
 """For the identity of an array: the array, its mask, and the name of the layer that made it."""
 
@@ -54,3 +56,66 @@ def origin(arrays: Sequence[Any], found: Sequence[Any] = ()) -> str | None:
         if entry is not None and entry[0]() is array:
             return entry[2]
     return next((name for name in map(_origin_of, found) if name is not None), None)
+
+
+def checked(layer: Any, inputs: Any, mask: Any) -> Any:
+    """The mask that was passed to a call, as an array; lists of ``True`` and ``False`` become one.
+
+    Args:
+        layer: the layer that is called; layers of users take masks of any kind and shape.
+        inputs: its input, or a list of them.
+        mask: what was passed: one mask, or as many as there are inputs.
+
+    Raises:
+        TypeError: it is no array of numbers, or no list of them where there are several inputs.
+        ValueError: its shape is not that of the leading axes of the input.
+    """
+    own = type(layer).__module__.startswith("lamina.") and not layer.takes_any_mask
+    if isinstance(inputs, list | tuple):
+        if mask is None or not own:
+            return mask
+        if not isinstance(mask, list | tuple) or len(mask) != len(inputs):
+            raise TypeError(
+                f"{layer}: mask must be a list of {len(inputs)} masks, one for each input and None "
+                f"for one that has none; got {_shown(mask)}."
+            )
+        return [_checked(layer, x, one, own) for x, one in zip(inputs, mask, strict=True)]
+    return _checked(layer, inputs, mask, own)
+
+
+def _checked(layer: Any, x: Any, mask: Any, own: bool) -> Any:
+    """One mask of one input."""
+    shape = getattr(x, "shape", None)
+    if mask is None or shape is None:
+        return mask
+    if isinstance(mask, list | tuple):
+        mask = _array_of(mask)
+    if not own:
+        return mask
+    kind = np.dtype(mask.dtype).kind if hasattr(mask, "dtype") else "none"
+    if kind not in "biuf" or not mask.shape:
+        raise TypeError(f"{layer}: mask must be an array of True and False, got {_shown(mask)}.")
+    if getattr(layer, "data_format", None) == "channels_first":
+        shape = (shape[0], *shape[2:], shape[1])
+    leading = shape[: len(mask.shape)]
+    if len(mask.shape) > len(shape) or any(
+        m not in (1, n) for m, n in zip(mask.shape, leading, strict=False)
+    ):
+        raise ValueError(
+            f"{layer}: mask has shape {tuple(mask.shape)}, which does not fit an input of shape "
+            f"{tuple(x.shape)}: it must have the sizes of leading axes, such as "
+            f"{tuple(shape[: max(1, len(shape) - 1)])}."
+        )
+    return mask
+
+
+def _array_of(mask: Any) -> Any:
+    """A list of ``True`` and ``False`` as an array; anything else as it is."""
+    array = np.asarray(mask) if not any(hasattr(part, "shape") for part in mask) else None
+    return array.astype(bool) if array is not None and array.dtype.kind in "bi" else mask
+
+
+def _shown(mask: Any) -> str:
+    if hasattr(mask, "shape"):
+        return f"an array of shape {tuple(mask.shape)} and dtype {mask.dtype}"
+    return f"{type(mask).__name__} {mask!r}"

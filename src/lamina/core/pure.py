@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 
 from lamina.core import context
-from lamina.core.context import Call, Fault
+from lamina.core.context import Call, Fault, Key
 from lamina.core.derived import Valued
 from lamina.core.variable import Variable
 
@@ -52,7 +52,7 @@ def run(
     values: Sequence[Any],
     *args: Any,
     training: bool | None = None,
-    key: jax.Array | None = None,
+    key: jax.Array | Key | None = None,
     **kwargs: Any,
 ) -> Outcome:
     """Run a function of objects as a pure function of the values of their variables.

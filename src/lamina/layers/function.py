@@ -46,6 +46,8 @@ class Lambda(Layer):
     Array([[1., 9.]], dtype=float32)
     """
 
+    takes_any_mask = True
+
     def __init__(
         self,
         function: Callable[..., Any],

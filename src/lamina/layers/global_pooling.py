@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from lamina import registry
+from lamina.core import masks
 from lamina.core.spec import InputSpec
 from lamina.layers import checks
 from lamina.layers.elementwise import Rearranging, as_float
@@ -98,7 +99,12 @@ class GlobalAveragePooling1D(OverSteps, GlobalAverage):
     supports_masking = True
 
     def call(self, inputs: Array, mask: Any = None) -> Array:
-        inputs = as_float(inputs, self)
+        inputs, mask = as_float(inputs, self), masks.checked(self, inputs, mask)
+        if mask is not None and mask.shape != (len(inputs), *self.spatial(inputs.shape)):
+            raise ValueError(
+                f"{self}: mask must have shape (batch, steps), got {mask.shape} for an input of "
+                f"shape {inputs.shape} ({self.data_format})."
+            )
         return pool.global_average_pool(inputs, self.data_format, mask, self.keepdims)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:

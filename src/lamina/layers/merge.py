@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamina import registry
+from lamina.core import masks
 from lamina.core.layer import Layer
 from lamina.core.shapes import is_shape
 from lamina.layers import checks
@@ -102,7 +103,14 @@ class Elements(Merge):
         wide = [
             one.reshape(one.shape[:1] + (1,) * (rank - one.ndim) + one.shape[1:]) for one in found
         ]
-        shape = jnp.broadcast_shapes(*(one.shape for one in wide))
+        try:
+            shape = jnp.broadcast_shapes(*(one.shape for one in wide))
+        except ValueError:
+            shown = ", ".join(str(one.shape) for one in found)
+            raise ValueError(
+                f"{self}: the masks of its inputs, of shapes {shown}, cannot be combined; they "
+                "must have the sizes of leading axes of the inputs."
+            ) from None
         return reduce(jnp.logical_and, [jnp.broadcast_to(one, shape) for one in wide])
 
 
@@ -236,6 +244,7 @@ class Concatenate(Merge):
         found = [one for one in mask or () if one is not None]
         if not found:
             return None
+        mask = masks.checked(self, list(inputs), mask)
         rank = max(one.ndim for one in found)
         wide = []
         for value, one in zip(inputs, mask, strict=True):

@@ -16,7 +16,7 @@ from lamina.core.variable import Variable
 from lamina.core.weights import regularization, structure
 from lamina.models.arguments import unknown
 from lamina.optimizers import LossScaleOptimizer
-from lamina.seeds import next_seed
+from lamina.seeds import next_run_seed
 from lamina.training.compile import Compilation, outline
 from lamina.training.step import Steps
 from lamina.warning import warn
@@ -137,7 +137,7 @@ class Compiled(Host):
         self._compilation = compilation
         self._forget_steps()
         self._warned_of_flags, self._flags_seen = False, -1
-        self._seed, self._step = np.uint32(next_seed()), np.uint32(0)
+        self._seed, self._step = next_run_seed(), np.uint32(0)
         self._epochs_trained = 0
 
     def _refuse_own_steps(self) -> None:

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jax import lax
 
-from lamina.core import jit, keys, programs, pure, shapes
+from lamina.core import context, jit, programs, pure, shapes
 from lamina.core.context import Fault
 from lamina.core.packed import Pack
 from lamina.core.readers import readers
@@ -141,7 +141,7 @@ class Steps:
         """One step of training."""
         optimizer = self.compilation.optimizer
         hyper, further = settings
-        key = keys.of_step(state.seed, state.step)
+        key = context.key_of_step(state.seed, state.step)
         measured = self.pack.apart(state.metrics)
         kept: list[Any] = []
 
