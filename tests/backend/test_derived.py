@@ -18,7 +18,7 @@ from lamina import backend as K
 from lamina import ops
 from lamina.core.derived import Derived
 from lamina.layers import Dense, Input, Lambda, Layer
-from lamina.models import Model, Sequential
+from lamina.models import Model, Sequential, clone_model
 
 RNG = np.random.default_rng(0)
 A = RNG.normal(size=(2, 3)).astype("f")
@@ -248,7 +248,7 @@ def test_a_loss_that_is_added_in_build_counts_once_at_each_step(made):
             super().__init__()
             self.inner = inner
 
-        def call(self, inputs):
+        def call(self, inputs, training=None, mask=None):
             return self.inner(inputs)
 
     model = {
@@ -269,10 +269,11 @@ def test_a_loss_that_is_added_in_build_counts_once_at_each_step(made):
 
 
 def test_a_loss_of_weights_that_is_added_to_a_model():
-    model = Sequential([Dense(2, use_bias=False, input_shape=(3,))])
+    layer = Dense(2, use_bias=False, input_shape=(3,))
+    model = Sequential([layer])
     model.set_weights([MATRIX[:, :2]])
     scale = K.variable(0.25)
-    model.add_loss(scale * K.sum(K.abs(model.layers[0].kernel)))
+    model.add_loss(scale * K.sum(K.abs(layer.kernel)))
     zeros = np.zeros((4, 3), "f"), np.zeros((4, 2), "f")
     before, moved = gradient_step(model, *zeros)
     close(moved, 0.25 * np.sign(before))
@@ -421,9 +422,9 @@ def test_dtypes(dtype):
 
 def test_unfit_operands_are_refused():
     with pytest.raises(TypeError, match="unsupported operand"):
-        K.variable(1.0) * object()
+        _ = K.variable(1.0) * object()
     with pytest.raises(TypeError):
-        K.variable(1.0) + "a"
+        _ = K.variable(1.0) + "a"
 
 
 def test_copies():
@@ -526,5 +527,103 @@ def test_what_cannot_follow_says_so():
         K.gradients(jnp.square(v), [v])
     x = Input((3,))
     model = Model(x, Lambda(lambda t: t)(x) * K.square(v))
-    with pytest.raises(NotImplementedError, match="cannot stand in a config|Wrap it in a Lambda"):
+    with pytest.raises(NotImplementedError, match=r"cannot stand in a config|Wrap it in"):
         model.get_config()
+
+
+LOOPS = {
+    "map": (lambda w: K.map_fn(lambda row: row * w, B[:, 0]), lambda w: B[:, 0] * w),
+    "left fold": (lambda w: K.foldl(lambda a, b: a + b * w, C), lambda w: C[0] + C[1:].sum() * w),
+    "right fold": (lambda w: K.foldr(lambda a, b: a + b * w, C), lambda w: C[2] + C[:2].sum() * w),
+    "recurrence": (
+        lambda w: K.rnn(
+            lambda x, states: (states[0] + x * w, [states[0] + x * w]), B[:, :, None], [B[:, :1]]
+        )[1],
+        lambda w: B[:, :1, None] + np.cumsum(B, 1)[:, :, None] * w,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_loops_over_functions_that_read_a_variable(name):
+    function, by_numpy = LOOPS[name]
+    w = K.variable(2.0)
+    result = function(w)
+    close(result, by_numpy(2.0))
+    K.set_value(w, -3.0)
+    close(K.eval(result), by_numpy(-3.0))
+    close(K.eval(K.gradients(K.sum(result), [w])[0]), by_numpy(1.0).sum() - by_numpy(0.0).sum())
+
+
+LABELS = np.array([[2], [0]])
+# Functions that the table of test_kinds_of_tensors.py lacks; their second arguments are variables.
+FURTHER = {
+    "batch_dot": (
+        lambda w: K.batch_dot(K.constant(B), w, 1),
+        lambda w: (B * w).sum(1, keepdims=True),
+    ),
+    "bias_add": (lambda w: K.bias_add(K.constant(B), w[0]), lambda w: B + w[0]),
+    "normalization": (
+        lambda w: K.batch_normalization(
+            K.constant(B), w[0], K.square(w[1]), w[1], w[0], epsilon=0.1
+        ),
+        lambda w: (B - w[0]) / np.sqrt(w[1] ** 2 + 0.1) * w[0] + w[1],
+    ),
+    "of the batch": (
+        lambda w: K.normalize_batch_in_training(w, w[0] * 0 + 1, w[1] * 0, [0], 0.1)[0],
+        lambda w: (w - w.mean(0)) / np.sqrt(w.var(0) + 0.1),
+    ),
+    "sparse crossentropy": (
+        lambda w: K.sparse_categorical_crossentropy(LABELS[:, 0], w, from_logits=True),
+        lambda w: np.log(np.exp(w).sum(1)) - w[[0, 1], LABELS[:, 0]],
+    ),
+    "in_top_k": (
+        lambda w: K.in_top_k(w, LABELS[:, 0], 1),
+        lambda w: w.argmax(1) == LABELS[:, 0],
+    ),
+    "phase": (lambda w: K.in_train_phase(w * 5, w, training=0), lambda w: w),
+    "phase of the run": (lambda w: K.in_train_phase(w * 5, w * 2), lambda w: 2 * w),
+    "resize_images": (
+        lambda w: K.resize_images(w[None, :, :, None], 2, 1, "channels_last"),
+        lambda w: w.repeat(2, 0)[None, :, :, None],
+    ),
+    "conv2d_transpose": (
+        lambda w: K.conv2d_transpose(
+            PICTURE, K.reshape(w, (1, 1, 3, 2)), (1, 5, 6, 3), padding="same"
+        ),
+        lambda w: PICTURE @ w.reshape(3, 2).T,
+    ),
+    "local_conv1d": (
+        lambda w: K.local_conv1d(K.constant(B[:, :2, None]), w[:, None], (1,), (1,)),
+        lambda w: B[:, :2, None] * w[None],
+    ),
+    "print_tensor": (lambda w: K.print_tensor(w) * 2, lambda w: 2 * w),
+    "moving average": (
+        lambda w: w * 0.75 + 0.25 * K.mean(w, axis=0, keepdims=True),
+        lambda w: w * 0.75 + 0.25 * w.mean(0),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FURTHER)
+def test_further_functions_follow(name):
+    function, by_numpy = FURTHER[name]
+    w = K.variable(B * 0.5)
+    result = function(w)
+    K.set_value(w, A)
+    close(K.eval(result), by_numpy(A))
+
+
+@pytest.mark.parametrize("duplicate", [clone_model, copy.deepcopy])
+def test_copies_of_models_compute_with_their_own_weights(duplicate):
+    x, scale = Input((3,)), K.variable(2.0)
+    layer = Dense(2, use_bias=False)
+    model = Model(x, layer(x) * scale + K.sum(layer.kernel))
+    model.add_loss(scale * K.sum(K.square(layer.kernel)))
+    layer.set_weights([MATRIX[:, :2]])
+    twin = duplicate(model)
+    twin.set_weights([MATRIX[:, 1:3]])
+    close(model(A), A @ MATRIX[:, :2] * 2 + MATRIX[:, :2].sum())
+    close(twin(A), A @ MATRIX[:, 1:3] * 2 + MATRIX[:, 1:3].sum())
+    close(float(model.losses[0]), 2 * (MATRIX[:, :2] ** 2).sum())
+    close(float(twin.losses[0]), 2 * (MATRIX[:, 1:3] ** 2).sum())

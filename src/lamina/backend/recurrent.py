@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamina.backend.control import isolated
-from lamina.core.dispatch import dispatch
+from lamina.core.dispatch import dispatch_reading
 
 Step = Callable[[Any, list[Any]], tuple[Any, Sequence[Any]]]
 
@@ -67,7 +67,7 @@ def rnn(
         )
     options = bool(go_backwards), bool(unroll)
     states, constants = list(initial_states), list(constants or [])
-    return dispatch(_rnn, step_function, inputs, states, mask, constants, *options)
+    return dispatch_reading(_rnn, step_function, inputs, states, mask, constants, *options)
 
 
 def _rnn(

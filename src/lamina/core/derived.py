@@ -124,7 +124,7 @@ class Expression:
         del operation.outbound_nodes
         name = operation.name
         outputs = replace(self.spec, lambda one: SymbolicTensor(one.shape, one.dtype, name), _SPEC)
-        args, kwargs = replace((self.args, self.kwargs), Part.tensor.fget, Part)
+        args, kwargs = replace((self.args, self.kwargs), lambda part: part.tensor, Part)
         self.tensors = Node(operation, args, kwargs, outputs).output_tensors
 
 
@@ -144,11 +144,13 @@ class Part:
     @property
     def tensor(self) -> SymbolicTensor:
         """The result in a graph, always the same tensor."""
-        if self.expression.tensors is None:
+        whole: Expression = self.expression
+        if whole.tensors is None:
             with _recording:
-                for expression in _ordered(self.expression):
+                for expression in _ordered(whole):
                     expression.record()
-        return self.expression.tensors[self.place]
+        assert whole.tensors is not None
+        return whole.tensors[self.place]
 
 
 def _ordered(root: Expression, all: bool = False) -> list[Expression]:
@@ -266,22 +268,29 @@ class Derived(Valued):
     def __format__(self, form: str) -> str:
         return format(self.value, form)
 
+    def with_variables(self, change: Callable[[Any], Any]) -> Derived:
+        """What the same calls make of other variables; the value stays.
+
+        Args:
+            change: gives the variable in the place of one.
+        """
+        made: dict[int, Expression] = {}
+
+        def moved(part: Part) -> Part:
+            return Part(made[id(part.expression)], part.place)
+
+        for one in _ordered(self._part.expression, all=True):
+            args, kwargs = replace((one.args, one.kwargs), moved, Part)
+            args, kwargs = replace((args, kwargs), change, Valued)
+            made[id(one)] = Expression(one.function, args, kwargs, one.spec)
+        return Derived(self._value, moved(self._part))
+
     def __copy__(self) -> Derived:
         return Derived(self._value, self._part)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Derived:
         """A copy that follows the copies of the variables."""
-        made: dict[int, Expression] = {}
-        for one in _ordered(self._part.expression, all=True):
-            args, kwargs = replace(
-                (one.args, one.kwargs),
-                lambda part: Part(made[id(part.expression)], part.place),
-                Part,
-            )
-            args, kwargs = _copied((args, kwargs), memo)
-            made[id(one)] = Expression(one.function, args, kwargs, one.spec)
-        part = Part(made[id(self._part.expression)], self._part.place)
-        twin = memo[id(self)] = Derived(self._value, part)
+        twin = memo[id(self)] = self.with_variables(lambda one: copy.deepcopy(one, memo))
         return twin
 
     def __reduce__(self) -> Any:
@@ -293,15 +302,12 @@ def _array(value: np.ndarray) -> jax.Array:
     return jnp.asarray(value)
 
 
-def _copied(structure: Nested, memo: dict[int, Any]) -> Any:
-    """The same structure with copies of the variables."""
-    return replace(structure, lambda one: copy.deepcopy(one, memo), Valued)
-
-
 # As with variables: inside jnp's own jitted functions it arrives as the array.
-jax.tree_util.register_pytree_node(
-    Derived, lambda derived: ((derived.value,), None), lambda _, children: children[0]
-)
+def _unflattened(_: None, children: Any) -> Any:
+    return children[0]
+
+
+jax.tree_util.register_pytree_node(Derived, lambda derived: ((derived.value,), None), _unflattened)
 
 
 def derive(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -134,6 +134,19 @@ def dispatch(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return function(*args, **kwargs)
 
 
+def dispatch_reading(function: Callable[..., Any], *args: Any) -> Any:
+    """`dispatch` for a function that calls one of the user's, which may read variables by itself.
+
+    Args:
+        function: as for `dispatch`, with its random draws, if any, made within.
+        args: its arguments.
+    """
+    if context.current() is None and not derived.waits(args):
+        read = pure.reads(lambda: function(*args))
+        return derived.derive(function, args, {}) if read else function(*args)
+    return dispatch(function, *args)
+
+
 def at_once(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call a function as `dispatch` does, but on variables give arrays outside of runs, too.
 
@@ -149,7 +162,7 @@ def at_once(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if is_symbolic(special):
             return _recorded(function, args, kwargs)
         args, kwargs = plain((args, kwargs))
-    return plain(function(*args, **kwargs))
+    return function(*args, **kwargs)
 
 
 def _recorded(

@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lamina.core import calls, dispatch
+from lamina.core.derived import Derived, follows, recorded
 from lamina.core.dispatch import Function, MaskOf
-from lamina.core.graph import Graph, replace, tensors
+from lamina.core.graph import Graph, Node, replace, tensors
 from lamina.core.layer import Layer
 from lamina.core.naming import counted
 from lamina.core.symbolic import SymbolicTensor
+from lamina.core.variable import Variable
 from lamina.layers.input import Input, InputLayer
 from lamina.models.compiled import Compiled, without_state
 from lamina.training.compile import Compilation
@@ -34,26 +36,65 @@ def replayed(
         For the identity of each tensor of the graph, the new tensor.
     """
     table = {id(old): new for old, new in zip(graph.inputs, inputs, strict=True)}
-    changed: dict[int, Layer] = {}
-
-    def changed_layer(layer: Layer) -> Layer:
-        if id(layer) not in changed:
-            changed[id(layer)] = change(layer)
-        return changed[id(layer)]
-
+    parts = _Parts(graph, change)
     for node in graph.nodes:
         args, kwargs = replace((node.args, node.kwargs), lambda tensor: table[id(tensor)])
         operation = node.operation
         if isinstance(operation, MaskOf):
             outputs = args[0].mask
         elif isinstance(operation, Function):
-            outputs = dispatch.dispatch(operation.function, *args, **kwargs)
+            outputs = _function_again(node, *replace((args, kwargs), parts.weight, Variable))
         elif isinstance(operation, InputLayer):  # a wrapped array
-            outputs = changed_layer(operation).output
+            outputs = parts.layer(operation).output
         else:
-            outputs = changed_layer(operation)(*args, **kwargs)
+            outputs = parts.layer(operation)(*args, **kwargs)
         table.update(zip(map(id, node.output_tensors), tensors(outputs), strict=True))
     return table
+
+
+def _function_again(node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The symbolic result of a function for other arguments."""
+    if not node.input_tensors and not follows((args, kwargs)):
+        return node.outputs  # the learning phase
+    return recorded(dispatch.dispatch(node.operation.function, *args, **kwargs))
+
+
+class _Parts:
+    """The layers and weights in the place of those of a graph."""
+
+    def __init__(self, graph: Graph, change: Callable[[Layer], Layer]) -> None:
+        self._change = change
+        self._changed: dict[int, Layer] = {}
+        self._owners = {
+            variable: (layer, place)
+            for layer in graph.layers_only()
+            for place, variable in enumerate(layer.weights)
+        }
+
+    def layer(self, layer: Layer) -> Layer:
+        if id(layer) not in self._changed:
+            self._changed[id(layer)] = self._change(layer)
+        return self._changed[id(layer)]
+
+    def weight(self, variable: Variable) -> Variable:
+        """The weight of the new layer; a variable of no layer stays.
+
+        Raises:
+            ValueError: the new layer has other weights.
+        """
+        if variable not in self._owners:
+            return variable
+        layer, place = self._owners[variable]
+        twin = self.layer(layer)
+        if not twin.built:
+            twin.build(layer._build_shape)
+        if len(twin.weights) != len(layer.weights):
+            raise ValueError(
+                f"{twin} has {counted(len(twin.weights), 'weight')} and {layer} "
+                f"{len(layer.weights)}, so that it is not known which one takes the place of "
+                f"{variable.path!r}, with which a function in the graph computes."
+            )
+        return twin.weights[place]
 
 
 def new_input(tensor: SymbolicTensor, name: str | None = None) -> SymbolicTensor:
@@ -115,7 +156,23 @@ def clone_model(
     clone = type(model)(inputs, outputs, name=model.name)
     if model._symbolic_losses:
         clone.add_loss([table[id(tensor)] for tensor in model._symbolic_losses])
+    _add_losses(model, clone)
     return clone
+
+
+def _add_losses(model: Any, clone: Any) -> None:
+    """Add to a clone the losses of weights that were added to the model."""
+    added = [getattr(function, "__self__", None) for function in model._loss_functions]
+    added = [loss for loss in added if isinstance(loss, Derived)]
+    if added and len(model.weights) != len(clone.weights):
+        raise ValueError(
+            f"{model}: clone_model cannot carry over the losses that were computed of its weights, "
+            "since the clone does not have the same; add them with a function, add_loss(lambda: "
+            "...), or in a layer's build."
+        )
+    table = dict(zip(model.weights, clone.weights, strict=False))
+    for loss in added:
+        clone.add_loss(loss.with_variables(lambda variable: table.get(variable, variable)))
 
 
 def _cloned_stack(model: Any, input_tensors: Any, change: Callable[[Layer], Any]) -> Any:
@@ -123,7 +180,9 @@ def _cloned_stack(model: Any, input_tensors: Any, change: Callable[[Layer], Any]
     first = list(tensors(input_tensors))
     if not first and model._entry is not None:
         first = [new_input(model._entry.output)]
-    return type(model)([*first, *layers], name=model.name)
+    clone = type(model)([*first, *layers], name=model.name)
+    _add_losses(model, clone)
+    return clone
 
 
 def deep_copy(model: Any, memo: dict[int, Any]) -> Any:
