@@ -112,6 +112,13 @@ def test_masks_that_cannot_be_combined():
         layers.Add(name="me")([shorter(masked), Shifted()(masked)])
 
 
+def test_states_beside_a_sequence_need_no_mask():
+    layer, state = layers.GRU(5, name="me"), np.ones((2, 5), "f")
+    assert layer([X, state], mask=MASK).shape == (2, 5)
+    with pytest.raises(ValueError, match=r"GRU 'me': mask has shape \(2, 7\)"):
+        layer([X, state], mask=np.ones((2, 7), bool))
+
+
 def test_layers_of_users_and_functions_take_any_mask():
     class Weighted(Layer):
         supports_masking = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import weakref
 from collections.abc import Sequence
 from typing import Any
@@ -74,6 +75,8 @@ def checked(layer: Any, inputs: Any, mask: Any) -> Any:
     if isinstance(inputs, list | tuple):
         if mask is None or not own:
             return mask
+        if hasattr(mask, "shape") and "mask" in inspect.signature(layer.call).parameters:
+            return _checked(layer, inputs[0], mask, own)  # of a sequence; its states have none
         if not isinstance(mask, list | tuple) or len(mask) != len(inputs):
             raise TypeError(
                 f"{layer}: mask must be a list of {len(inputs)} masks, one for each input and None "

@@ -14,13 +14,14 @@ from lamina.core.layer import Layer
 from lamina.core.symbolic import SymbolicTensor, is_symbolic
 from lamina.models import functional
 from lamina.models.batchwise import BatchMethods
+from lamina.models.old_names import OldNames
 from lamina.models.saving import Saves
 from lamina.models.trainer import Trainer
 from lamina.typing import Config, Nested
 
 
 @registry.register("layer", "Functional", "Network", "Container")
-class Model(BatchMethods, Saves, Trainer, Layer):
+class Model(OldNames, BatchMethods, Saves, Trainer, Layer):
     """Group layers into something that can be trained.
 
     Three ways to make one: from symbolic inputs and outputs, ``Model(inputs, outputs)``; as a

@@ -11,7 +11,7 @@ import numpy as np
 from lamina import registry
 from lamina.core import naming
 from lamina.core.variable import Variable
-from lamina.optimizers import checks, custom, loop, weights
+from lamina.optimizers import checks, custom, loop, updates, weights
 from lamina.optimizers.step import Step
 
 if TYPE_CHECKING:
@@ -209,6 +209,38 @@ class Optimizer(custom.Slotted, Step):
         """`apply` for pairs of gradient and variable."""
         pairs = list(grads_and_vars)
         self.apply([gradient for gradient, _ in pairs], [variable for _, variable in pairs])
+
+    def get_gradients(self, loss: Any, params: Sequence[Variable]) -> list[Any]:
+        """Symbolic gradients of a symbolic loss, clipped as the optimizer says, as in Keras 2.
+
+        Args:
+            loss: scalar computed from an ``Input``, a placeholder or variables.
+            params: the variables, one or a list.
+
+        Raises:
+            TypeError: the loss is not symbolic, or `params` holds something else than variables.
+            ValueError: the loss does not depend on a variable.
+        """
+        return updates.clipped(self, updates.gradients(self, loss, params))
+
+    def get_updates(self, *args: Any, **kwargs: Any) -> list[Any]:
+        """One step along the gradients of a symbolic loss, for ``K.function(..., updates=...)``.
+
+        Args:
+            args: ``loss, params``, as in Keras 2, or ``params, constraints, loss``, as in Keras 1,
+                where `constraints` is a dict of variables and functions.
+            kwargs: the same by name.
+
+        Returns:
+            Pairs of a variable and its new value: the variables, then the optimizer's own.
+
+        Raises:
+            TypeError: an argument is missing or unknown, the loss is not symbolic, or `params`
+                holds something else than variables.
+            ValueError: the loss does not depend on a variable, or the optimizer was made for
+                other variables.
+        """
+        return updates.updates(self, *updates.arranged(self, args, kwargs))
 
     def stateless_apply(
         self,
