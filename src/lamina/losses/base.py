@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import registry
-from lamina.core import faulty
-from lamina.core.derived import waits
+from lamina.core import context, faulty
+from lamina.core.derived import follows
 from lamina.core.dispatch import dispatch
 from lamina.core.symbolic import SymbolicTensor, is_symbolic
 from lamina.losses.checks import floats
@@ -94,7 +94,8 @@ class Loss:
             y_pred: outputs.
             sample_weight: one weight a row, or as many as there are losses.
         """
-        if waits((y_true, y_pred, sample_weight)):
+        given = y_true, y_pred, sample_weight
+        if is_symbolic(given) or (context.current() is None and follows(given)):
             return dispatch(self.masked, y_true, y_pred, sample_weight, None)
         return self.masked(y_true, y_pred, sample_weight, None)
 

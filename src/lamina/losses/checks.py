@@ -12,8 +12,9 @@ import numpy as np
 
 from lamina import config, registry
 from lamina.core import context
-from lamina.core.derived import waits
+from lamina.core.derived import follows
 from lamina.core.dispatch import dispatch
+from lamina.core.symbolic import is_symbolic
 from lamina.ops.embedding import first_bad
 from lamina.warning import warn
 
@@ -29,7 +30,8 @@ def loss_function(*names: str) -> Callable[[Callable[P, Any]], Callable[P, Any]]
     def enter(function: Callable[P, Any]) -> Callable[P, Any]:
         @functools.wraps(function)
         def compute(*args: P.args, **kwargs: P.kwargs) -> Any:
-            if waits((args[:2], kwargs)):
+            given = args[:2], kwargs
+            if is_symbolic(given) or (context.current() is None and follows(given)):
                 return dispatch(compute, *args, **kwargs)
             return function(*args, **kwargs)
 
