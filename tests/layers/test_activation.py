@@ -3,6 +3,8 @@
 # Many calls here are wrong on purpose, or of another dialect.
 # pyright: reportArgumentType=false, reportCallIssue=false, reportFunctionMemberAccess=false
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -26,6 +28,29 @@ def test_relu_at_its_corners():
     x = np.array([[0.0, 0.5, 1.0, 1.5, 2.0, 9.0]], "f")
     layer = ReLU(max_value=2.0, negative_slope=0.5, threshold=1.0)
     assert layer(x).tolist() == [[-0.5, -0.25, 0.0, 1.5, 2.0, 2.0]]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("slope", [0.0, 0.3])
+@pytest.mark.parametrize(("top", "threshold"), [(6.0, 1.0), (1.3, 0.7), (2.0, 2.0), (1.0, 2.0)])
+def test_relu_beside_its_corners_in_every_dtype(dtype, slope, top, threshold):
+    """At a corner, one unit below and one above, in numbers that the dtype rounds as well."""
+    with jax.enable_x64(dtype == "float64"):
+        kind = jnp.dtype(dtype)
+        corners = np.array([top, threshold], kind)
+        far = np.array(99, kind)
+        around = [np.nextafter(corners, -far), corners, np.nextafter(corners, far)]
+        x = np.concatenate(around).astype(kind)[None]
+        found = ReLU(top, slope, threshold, dtype=dtype)(jnp.asarray(x))
+        assert found.dtype == kind
+        for value, result in zip(x[0], np.asarray(found)[0], strict=True):
+            if value >= corners[0]:
+                assert result == corners[0]
+            elif value > corners[1]:
+                assert result == value
+            else:
+                below = float(value) - float(corners[1])
+                assert float(result) == pytest.approx(slope * below, rel=0.02, abs=1e-12)
 
 
 def test_softmax_leaves_out_what_a_full_mask_says():
@@ -89,4 +114,5 @@ def test_softmax_spreads_a_mask_along_axes_of_size_1():
     raised = np.where(mask, np.exp(x), 0.0)
     expected = raised / raised.sum(axis=-1, keepdims=True)
     np.testing.assert_allclose(Softmax()(x, mask=mask), expected, rtol=1e-6)
-    np.testing.assert_allclose(Softmax()(x, mask=mask[:, :, :3]), Softmax()(x))
+    with pytest.raises(ValueError, match=r"Softmax 's': mask has shape \(2, 1, 3\), which does not"):
+        Softmax(name="s")(x, mask=mask[:, :, :3])

@@ -71,12 +71,18 @@ def test_repeat_vector_is_checked():
         RepeatVector(2, name="r")(Input((3, 4)))
 
 
-@pytest.mark.parametrize(
-    ("cls", "argument"), [(LeakyReLU, "alpha"), (ELU, "alpha"), (ThresholdedReLU, "theta")]
-)
+@pytest.mark.parametrize(("cls", "argument"), [(LeakyReLU, "alpha"), (ThresholdedReLU, "theta")])
 def test_slopes_are_checked(cls, argument):
     with pytest.raises(ValueError, match=f"'a': {argument} must be a number of 0 or more, got -1"):
         cls(-1, name="a")
+
+
+def test_the_factor_of_an_elu_may_have_any_sign():
+    # As in Keras 2 and 3; the numbers are those that Keras 2.2.4 gives.
+    found = ELU(-1.0)(np.array([[-3.0, -0.5, 0.0, 2.0]], "f"))
+    np.testing.assert_allclose(found, [[0.95021296, 0.39346933, 0.0, 2.0]], rtol=1e-6)
+    with pytest.raises(ValueError, match="ELU 'e': alpha must be a number, got None"):
+        ELU(None, name="e")
 
 
 def test_slope_under_the_name_of_keras_3():

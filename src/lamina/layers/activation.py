@@ -45,7 +45,7 @@ class Softmax(Elementwise):
 
     A mask of the rank of the input, such as one passed as ``layer(x, mask=mask)``, leaves out
     the places where it is false; an axis of size 1 stands for all places along it. A mask of
-    another shape, such as one of time steps, changes nothing and passes through.
+    another rank, such as one of time steps, changes nothing and passes through.
 
     Args:
         axis: the axis, or several that are normalized together.
@@ -101,6 +101,9 @@ class ReLU(Elementwise):
 
     ``f(x) = max_value`` where ``x >= max_value``, ``x`` where ``threshold < x < max_value``,
     and ``negative_slope * (x - threshold)`` elsewhere, which is 0 at the threshold.
+
+    The first of these rules that holds counts, also where `max_value` lies below the threshold;
+    between the two Keras gives what it gives below.
 
     Args:
         max_value: the largest output; ``None`` for no limit.

@@ -109,7 +109,7 @@ class ELU(Elementwise):
         options: what every layer takes, see `Layer`.
 
     Raises:
-        ValueError: `alpha` is negative or no number.
+        ValueError: `alpha` is no number.
 
     >>> ELU()(jnp.array([[0.0, 2.0]]))
     Array([[0., 2.]], dtype=float32)
@@ -117,7 +117,7 @@ class ELU(Elementwise):
 
     def __init__(self, alpha: float = 1.0, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
-        self.alpha = checks.not_negative(alpha, "alpha", self)
+        self.alpha = checks.number(alpha, "alpha", self)
 
     def call(self, inputs: Array) -> Array:
         return activations.elu(as_float(inputs, self), self.alpha)

@@ -60,11 +60,9 @@ class OldNames:
     predict_function: Any = Gone(_STEP.format("predict_on_batch"))
     _standardize_user_data: Any = Gone("train_on_batch, test_on_batch and predict check their data")
 
-    trainable_weights: Any
-
     @property
     def _collected_trainable_weights(self) -> list[Variable]:
-        return self.trainable_weights
+        return self.trainable_weights  # type: ignore[attr-defined]
 
     def _make_train_function(self) -> None:
         """Nothing to do: a step is compiled when it is first used, by any thread."""
