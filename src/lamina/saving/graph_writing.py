@@ -10,34 +10,57 @@ from lamina.core.configurable import plain
 from lamina.core.graph import Node, _Free, replace
 from lamina.core.layer import Layer
 from lamina.core.symbolic import SymbolicTensor
+from lamina.saving import operation_writing
 from lamina.typing import Config, Nested
 
 
 def graph_config(model: Any) -> Config:
     """Layers, their calls, inputs and outputs, in the form of Keras 2."""
-    graph = model.graph
     kept: dict[int, dict[int, int]] = {}
+    names = _names(model)
+    functions: dict[int, Node] = {}
     for node in _nodes(model):
-        if isinstance(node.operation, _Free):
-            raise NotImplementedError(
-                f"{model}: the function {node.operation.name!r} was applied to a symbolic tensor; "
-                "a config can only name layers. Wrap it in a Lambda."
-            )
         calls = kept.setdefault(id(node.operation), {})
         calls[node.index] = len(calls)
+        functions[id(node.operation)] = node
 
     def place(tensor: SymbolicTensor) -> list[Any]:
         history = tensor._keras_history
         assert history is not None
-        return [history.layer.name, kept[id(history.layer)][history.node_index], history[2]]
+        return [names[id(history.layer)], kept[id(history.layer)][history.node_index], history[2]]
 
-    layers = [_entry(layer, kept.get(id(layer), {}), place) for layer in graph.layers_only()]
+    def entry(operation: Any) -> Config:
+        if not isinstance(operation, _Free):
+            return _entry(operation, kept.get(id(operation), {}), place)
+        try:
+            return operation_writing.entry(functions[id(operation)], names[id(operation)], place)
+        except NotImplementedError as error:
+            raise NotImplementedError(f"{model}: {error}") from None
+
     return {
         "name": model.name,
-        "layers": layers,
+        "layers": [entry(operation) for operation in model.graph.layers],
         "input_layers": _places(model._input_structure, place),
         "output_layers": _places(model._output_structure, place),
     }
+
+
+def _names(model: Any) -> dict[int, str]:
+    """Names of the layers, and new ones for the functions, by identity."""
+    names = {id(layer): layer.name for layer in model.graph.layers_only()}
+    taken = set(names.values())
+    for operation in [*model.graph.layers, *(node.operation for node in _nodes(model))]:
+        if id(operation) not in names:
+            function = getattr(operation, "function", None)
+            word = operation_writing.name_of(function) if function else None
+            name = first = word or operation.name
+            number = 0
+            while name in taken:
+                number += 1
+                name = f"{first}_{number}"
+            names[id(operation)] = name
+            taken.add(name)
+    return names
 
 
 def _nodes(model: Any) -> Iterator[Node]:
@@ -97,8 +120,9 @@ def tensors_by_place(model: Any) -> dict[tuple[str, int, int], SymbolicTensor]:
     """
     calls: dict[str, int] = {}
     found = {}
+    names = _names(model)
     for node in _nodes(model):
-        name = node.operation.name
+        name = names[id(node.operation)]
         number = calls[name] = calls.get(name, -1) + 1
         for index, tensor in enumerate(node.output_tensors):
             found[name, number, index] = tensor

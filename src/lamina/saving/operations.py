@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from lamina import registry
 from lamina.core.graph import tensors
-from lamina.saving import values
+from lamina.saving import operation_table, values
 from lamina.typing import Config
 
 OPERATION = "lamina.ops"
@@ -84,8 +84,11 @@ class Operation:
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.name = str(config["name"])
-        self.function = _table()[config["function"]]
+        self.function = table()[config["function"]]
         self.arguments = {key: _axes(value) for key, value in config["arguments"].items()}
+        known = operation_table.classes().get(config["function"].replace("_", ""))
+        starred = known is None or any(word.startswith("*") for word in known.given)
+        self.given = () if known is None or starred else known.given  # not always the first ones
         self.inbound_nodes: list[Call] = []
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -93,7 +96,8 @@ class Operation:
             args = (self.arguments["subscripts"], *args)
             outputs = self.function(*args, **kwargs)
         else:
-            outputs = self.function(*args, **self.arguments | kwargs)
+            given = dict(zip(self.given, args, strict=False))
+            outputs = self.function(*args[len(given) :], **given | self.arguments | kwargs)
         self.inbound_nodes.append(Call(list(tensors(outputs))))
         return outputs
 
@@ -102,13 +106,16 @@ class Operation:
 
 
 @cache
-def _table() -> dict[str, Any]:
-    """Functions of arrays and plain values; none of them takes a function or a path."""
+def table() -> dict[str, Any]:
+    """Functions of arrays and plain values; none of them takes a function or a path.
+
+    >>> "mean" in table(), "map" in table()
+    (True, False)
+    """
     from lamina.backend import keras3
 
-    found = {
-        name: function for name, function in keras3.table().items() if name not in _TAKES_FUNCTIONS
-    }
+    whole = keras3.group("image") | keras3.table()
+    found = {name: function for name, function in whole.items() if name not in _TAKES_FUNCTIONS}
     return found | {"getitem": _item}
 
 
@@ -123,7 +130,7 @@ def _item(x: Any, key: Any) -> Any:
 
 @cache
 def _folded() -> dict[str, str]:
-    return {name.replace("_", ""): name for name in _table()}
+    return {name.replace("_", ""): name for name in table()}
 
 
 def _is_bare(word: str, module: Any, config: Mapping[str, Any]) -> bool:
@@ -144,26 +151,32 @@ def described(entry: Mapping[str, Any], bare: bool = False) -> Config | None:
     """
     config = entry.get("config")
     config = config if isinstance(config, Mapping) else {}
+    arguments: Config
     word = str(entry.get("class_name"))
-    if word in ("TFOpLambda", "SlicingOpLambda"):
+    if word == OPERATION:
+        word = str(config.get("function"))
+        function = word if word in table() else None
+        given = config.get("arguments")
+        arguments = dict(given) if isinstance(given, Mapping) else {}
+    elif word in ("TFOpLambda", "SlicingOpLambda"):
         function = _OF_TENSORFLOW.get(str(config.get("function")))
         word = str(config.get("function"))
-        arguments: Config = {}
+        arguments = {}
     elif str(entry.get("module")).startswith(_MODULES) or (
         bare and _is_bare(word, entry.get("module"), config)
     ):
-        function = _folded().get(word.lower())
+        function = _folded().get(word.replace("_", "").lower())
         arguments = {k: v for k, v in config.items() if k not in _NOT_ARGUMENTS}
     else:
         return None
     if function is None:
         raise ValueError(
             f"The graph calls the function {word!r}, which is none of lamina.ops."
-            f"{registry.did_you_mean(word, list(_table()))} Put it into a Lambda or a layer of "
+            f"{registry.did_you_mean(word, list(table()))} Put it into a Lambda or a layer of "
             "your own, and load the weights into that model."
         )
     name = config.get("name") or entry.get("name")
-    return {"name": name, "function": function, "arguments": arguments}
+    return {"name": name, "function": function, "arguments": values.restored(arguments)}
 
 
 def arguments_of_tensorflow(kwargs: Mapping[str, Any]) -> Config:

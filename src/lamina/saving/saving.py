@@ -45,8 +45,10 @@ def save_model(
 
     The file appears under its name when it is complete. ``.keras`` files open in Keras 3, ``.h5``
     and ``.hdf5`` files in Keras 3 and ``tf.keras`` 2; a `Lambda` with a function of `lamina.ops`
-    or of ``K`` loads in lamina alone. The activation ``hard_sigmoid`` is not the same in Keras 2
-    and 3; files keep what this model computes, under a name that the other release does not know.
+    or of ``K`` loads in lamina alone. Functions in a graph, ``x + 1`` or ``ops.mean(x)``, open in
+    Keras 3 too, and not in ``tf.keras``; only named ones of `lamina.ops` can be written down.
+    The activation ``hard_sigmoid`` is not the same in Keras 2 and 3; files keep what this model
+    computes, under a name that the other release does not know.
 
     Args:
         model: the model; it must be built.

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from lamina import registry
 from lamina.core.layer import Layer
+from lamina.saving import operations
+from lamina.saving.calls_writing import call_3, function_call_3, plain, tensors_3
 from lamina.saving.dialect import RENAMED_IN_3
-from lamina.saving.graph_writing import tensors_by_place
 from lamina.typing import Config
 
 _IN_3 = {new: old for old, new in RENAMED_IN_3.items()}
@@ -177,17 +176,14 @@ class Keras3:
 
     def graph(self, model: Any, config: Config) -> Config:
         """The config of a model with a graph."""
-        tensors = tensors_by_place(model)
+        tensor = tensors_3(model)
         layers = {layer.name: layer for layer in model.graph.layers_only()}
-
-        def tensor(place: Any) -> Config:
-            found = tensors[tuple(place[:3])]
-            about = {"shape": list(found.shape), "dtype": found.dtype.name}
-            return {"class_name": "__keras_tensor__", "config": about | {"keras_history": place}}
-
         entries = []
         for entry in config["layers"]:
-            calls = [_call_3(call, tensor) for call in entry["inbound_nodes"]]
+            calls = [call_3(call, tensor) for call in entry["inbound_nodes"]]
+            if entry["class_name"] == operations.OPERATION:
+                entries.append(function_call_3(entry, calls))
+                continue
             written = self.model(layers[entry["name"]])
             entries.append(written | {"name": entry["name"], "inbound_nodes": calls})
 
@@ -196,29 +192,6 @@ class Keras3:
 
         ends = {key: _shifted(config[key], end) for key in ("input_layers", "output_layers")}
         return {**config, "trainable": model.trainable, "layers": entries} | ends
-
-
-def _call_3(call: Any, tensor: Any) -> Config:
-    """One call in the form of Keras 3."""
-    if isinstance(call, Mapping):
-        filled = _filled(call, tensor)
-        return {"args": filled["args"], "kwargs": filled["kwargs"]}
-    inputs = [tensor(place[:3]) for place in call]
-    return {
-        "args": inputs if len(inputs) == 1 else [inputs],
-        "kwargs": _filled(call[0][3], tensor),
-    }
-
-
-def _filled(value: Any, tensor: Any) -> Any:
-    """Arguments of a call with tensors of Keras 3 in the place of lamina's."""
-    if isinstance(value, Mapping):
-        if set(value) == {"tensor"}:
-            return tensor(value["tensor"])
-        return {key: _filled(part, tensor) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_filled(part, tensor) for part in value]
-    return plain(value)
 
 
 def policy_3(name: str) -> Config:
@@ -303,8 +276,13 @@ class Keras2:
             number = 2 * value[1] + 1 if value[0] in twice else value[1]
             return [value[0], number, value[2]]
 
+        tensor = tensors_3(model, place)
         entries = []
         for entry in config["layers"]:
+            if entry["class_name"] == operations.OPERATION:  # tf.keras reads none, Keras 3 its own
+                calls = [call_3(call, tensor) for call in entry["inbound_nodes"]]
+                entries.append(function_call_3(entry, calls))
+                continue
             calls = [_call_2(call, place) for call in entry["inbound_nodes"]]
             if entry["name"] in twice:
                 calls = [call for call in calls for _ in range(2)]
@@ -364,16 +342,3 @@ def _listed(shape: Any) -> Any:
     if isinstance(shape, Mapping):
         return {key: _listed(part) for key, part in shape.items()}
     return shape
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON can hold it."""
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, Mapping):
-        return {key: plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(part) for part in value]
-    return value
