@@ -24,6 +24,7 @@ _folded: dict[str, dict[str, Any]] = {}
 _custom: dict[str, Any] = {}
 _packages: dict[Any, str] = {}
 _scope: ContextVar[dict[str, Any] | None] = ContextVar("custom_objects", default=None)
+_held: ContextVar[tuple[type, Callable[[Any], Any]] | None] = ContextVar("held", default=None)
 
 
 FILLED_BY = {
@@ -165,6 +166,8 @@ def serialize(value: Any) -> Any:
     """The config of an object: a name for a function, else its class and arguments."""
     if value is None or isinstance(value, str | int | float | bool | Mapping):
         return value
+    if is_held(value):
+        return held(value)
     if hasattr(value, "get_config"):
         return {"class_name": registered_name(type(value)), "config": value.get_config()}
     if hasattr(value, "__name__"):
@@ -182,6 +185,8 @@ def deserialize(
     """
     if isinstance(config, str):
         return resolve(kind, config, custom_objects)
+    if _held.get() is not None and not isinstance(config, Mapping):
+        return config
     name, arguments = _described(kind, config)
     found = lookup(kind, name, custom_objects)
     if not inspect.isclass(found):
@@ -204,6 +209,46 @@ def _described(kind: str, config: Mapping[str, Any]) -> tuple[str, Config]:
         found = registered
     arguments = config.get("config")
     return str(found), copy.copy(arguments) if isinstance(arguments, dict) else {}
+
+
+@contextmanager
+def objects_in_configs(copied: type, copy: Callable[[Any], Any]) -> Iterator[None]:
+    """Let configs hold, as they are, objects that no name here stands for.
+
+    Only for configs that are made, read and forgotten within the block: those of a copy.
+
+    Args:
+        copied: class of the objects that are copied, whether they have a name or not.
+        copy: copies one of them.
+
+    >>> with objects_in_configs(list, list):
+    ...     callable(serialize(lambda x: 2 * x))
+    True
+    """
+    token = _held.set((copied, copy))
+    try:
+        yield
+    finally:
+        _held.reset(token)
+
+
+def is_held(value: Any) -> bool:
+    """Whether a config holds an object itself; see `objects_in_configs`."""
+    found = _held.get()
+    return found is not None and (isinstance(value, found[0]) or not _is_named(value))
+
+
+def held(value: Any) -> Any:
+    """What stands in such a config: the object, or a copy of it."""
+    found = _held.get()
+    return found[1](value) if found is not None and isinstance(value, found[0]) else value
+
+
+def _is_named(value: Any) -> bool:
+    """Whether the name in a config leads back to a function, or to the class of an object."""
+    entry = value if inspect.isclass(value) or hasattr(value, "__name__") else type(value)
+    name = registered_name(entry)
+    return find_custom(name) is entry or any(exact(kind, name) is entry for kind in _entries)
 
 
 def registered_name(entry: Any) -> str:

@@ -105,7 +105,7 @@ def base_get_config(cls: type) -> Any:
 def plain(value: Any) -> Any:
     """A value as JSON can hold it: numbers, names, lists, configs."""
     if isinstance(value, np.ndarray):
-        return value.tolist()
+        return value if registry.is_held(value) else value.tolist()
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, list | tuple):

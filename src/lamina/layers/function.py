@@ -277,6 +277,8 @@ def _described(value: Any) -> Any:
     own = _own_name(value)
     if own is not None:
         return {"class_name": "lamina", "config": own}
+    if registry.is_held(value):
+        return value
     name = registry.registered_name(value) if hasattr(value, "__name__") else _name(value)
     return {"class_name": "function", "config": name}
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import jax.numpy as jnp
+
+from lamina import registry
 from lamina.core import calls, dispatch
 from lamina.core.derived import Derived, follows, recorded
 from lamina.core.dispatch import Function, MaskOf
@@ -23,7 +26,10 @@ GRAPH = ("graph", "_input_structure", "_output_structure", "_symbolic_losses", "
 
 
 def replayed(
-    graph: Graph, inputs: Sequence[SymbolicTensor], change: Callable[[Layer], Layer]
+    graph: Graph,
+    inputs: Sequence[SymbolicTensor],
+    change: Callable[[Layer], Layer],
+    call: Callable[..., Any] | None = None,
 ) -> dict[int, SymbolicTensor]:
     """Call the layers of a graph again.
 
@@ -31,6 +37,7 @@ def replayed(
         graph: the graph.
         inputs: tensors in the place of the graph's inputs.
         change: gives the layer that is called in the place of one.
+        call: what calls it, with the layer before its arguments.
 
     Returns:
         For the identity of each tensor of the graph, the new tensor.
@@ -47,7 +54,8 @@ def replayed(
         elif isinstance(operation, InputLayer):  # a wrapped array
             outputs = parts.layer(operation).output
         else:
-            outputs = parts.layer(operation)(*args, **kwargs)
+            layer = parts.layer(operation)
+            outputs = layer(*args, **kwargs) if call is None else call(layer, *args, **kwargs)
         table.update(zip(map(id, node.output_tensors), tensors(outputs), strict=True))
     return table
 
@@ -109,25 +117,43 @@ def new_input(tensor: SymbolicTensor, name: str | None = None) -> SymbolicTensor
     )
 
 
-def same_layer(layer: Layer) -> Layer:
-    """A layer with the same config and new weights."""
-    return type(layer).from_config(layer.get_config())
+def same_layer(layer: Layer) -> Any:
+    """A layer with the same config and new weights; what has no name in configs is shared."""
+    if hasattr(type(layer), "get_layer") and _is_copied_by_calls(layer):
+        return clone_model(layer)
+    with registry.objects_in_configs(Layer, same_layer):
+        return type(layer).from_config(layer.get_config())
+
+
+def _is_copied_by_calls(model: Any) -> bool:
+    return hasattr(model, "add") or model.graph is not None
 
 
 def clone_model(
-    model: Any, input_tensors: Any = None, clone_function: Callable[[Layer], Any] | None = None
+    model: Any,
+    input_tensors: Any = None,
+    clone_function: Callable[[Layer], Any] | None = None,
+    call_function: Callable[..., Any] | None = None,
+    recursive: bool = False,
 ) -> Any:
     """Make a model of the same layers, with new weights.
 
+    Functions of your own (of a `Lambda`, of activations, initializers and the like) are shared
+    with the model; nothing needs a name, as no file is written.
+
     Args:
         model: a model with a graph, or a `Sequential`.
-        input_tensors: symbolic tensors to build it on, instead of new inputs.
+        input_tensors: symbolic tensors, or arrays, to build it on, instead of new inputs: one, a
+            list, or a dict by the names of the inputs.
         clone_function: gives the layer in the place of each layer; by default one of its class
             with its config.
+        call_function: calls the layers of a graph, as ``call_function(layer, *args, **kwargs)``.
+        recursive: whether `clone_function` also gets the layers of models in the model, not these
+            models themselves.
 
     Raises:
-        ValueError: the model is a subclass with a ``call`` of its own, or the number of tensors
-            is not that of the inputs.
+        ValueError: the model is a subclass with a ``call`` of its own, the number of tensors
+            is not that of the inputs, or a `Sequential` gets a `call_function`.
 
     >>> from lamina.layers import Dense
     >>> from lamina.models import Sequential
@@ -135,20 +161,27 @@ def clone_model(
     (None, 2)
     """
     change = clone_function or same_layer
+    if recursive and clone_function is not None:
+        change = _within_models(clone_function)
     if hasattr(model, "add"):
+        if call_function is not None:
+            raise ValueError(
+                f"{model}: clone_model: call_function is for graphs; a Sequential calls its layers "
+                "one after the other."
+            )
         return _cloned_stack(model, input_tensors, change)
-    if model.graph is None:
+    if getattr(model, "graph", None) is None:
         raise ValueError(
             f"{model}: clone_model needs a graph; a subclass is copied by "
             f"{type(model).__name__}.from_config(model.get_config())."
         )
-    given = list(tensors(input_tensors)) or [new_input(tensor) for tensor in model.inputs]
+    given = _given(model, input_tensors) or [new_input(tensor) for tensor in model.inputs]
     if len(given) != len(model.inputs):
         raise ValueError(
             f"{model}: clone_model got {counted(len(given), 'input tensor')} for "
             f"{counted(len(model.inputs), 'input')}."
         )
-    table = replayed(model.graph, given, change)
+    table = replayed(model.graph, given, change, call_function)
     inputs, outputs = (
         replace(structure, lambda tensor: table[id(tensor)])
         for structure in (model._input_structure, model._output_structure)
@@ -175,9 +208,38 @@ def _add_losses(model: Any, clone: Any) -> None:
         clone.add_loss(loss.with_variables(lambda variable: table.get(variable, variable)))
 
 
+def _within_models(change: Callable[[Layer], Any]) -> Callable[[Layer], Any]:
+    """A `clone_function` that enters models and changes their layers."""
+
+    def changed(layer: Layer) -> Any:
+        if hasattr(type(layer), "get_layer") and _is_copied_by_calls(layer):
+            return clone_model(layer, clone_function=change, recursive=True)
+        return change(layer)
+
+    return changed
+
+
+def _given(model: Any, input_tensors: Any) -> list[SymbolicTensor]:
+    """The tensors that a copy is built on; arrays become inputs that hold them."""
+    if input_tensors is None:
+        return []
+    if isinstance(input_tensors, Mapping):
+        names = list(getattr(model, "input_names", ())) or list(input_tensors)
+        if set(names) != set(input_tensors):
+            raise ValueError(
+                f"{model}: clone_model: input_tensors has the keys {list(input_tensors)}, but the "
+                f"inputs are {names}."
+            )
+        input_tensors = [input_tensors[name] for name in names]
+    listed = input_tensors if isinstance(input_tensors, list | tuple) else [input_tensors]
+    return [
+        one if isinstance(one, SymbolicTensor) else Input(tensor=jnp.asarray(one)) for one in listed
+    ]
+
+
 def _cloned_stack(model: Any, input_tensors: Any, change: Callable[[Layer], Any]) -> Any:
     layers = [change(layer) for layer in model.layers]
-    first = list(tensors(input_tensors))
+    first = _given(model, input_tensors)
     if not first and model._entry is not None:
         first = [new_input(model._entry.output)]
     clone = type(model)([*first, *layers], name=model.name)
