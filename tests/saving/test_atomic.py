@@ -1,10 +1,12 @@
 """A write ends with the old file or the new one, whatever happens on the way."""
 
+import contextlib
 import os
 import resource
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -133,22 +135,69 @@ def model(value: float, units: int = 30_000) -> Sequential:
     return result
 
 
-@pytest.mark.parametrize("name", FORMATS)
-def test_a_full_disk_leaves_the_old_file(tmp_path: Path, name: str) -> None:
-    target = tmp_path / name
-    model(1.0).save_weights(target)
-    old = target.read_bytes()
+@contextlib.contextmanager
+def only(size: int) -> Iterator[None]:
+    """A disk on which no file grows beyond a number of bytes."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
-        with pytest.raises(OSError, match=r"large|space"):
-            model(2.0).save_weights(target)
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def write(path: Path, value: float) -> None:
+    """Write weights, a whole model or a checkpoint, as the name says."""
+    made = model(value, 9000)
+    if path.name.startswith("weights"):
+        made.save_weights(path)
+        return
+    made.compile("adam", "mse")
+    made.optimizer.build(made.trainable_weights)
+    if path.name.startswith("state"):
+        saving.save_checkpoint(made, path, keep=None)
+    else:
+        made.save(path)
+
+
+WRITTEN = ("weights.h5", "weights.weights.h5", "weights.safetensors", "whole.keras", "whole.h5")
+
+
+@pytest.mark.parametrize("size", [0, 3000, 100_000])  # nothing, the head, a part of the arrays
+@pytest.mark.parametrize("name", [*WRITTEN, "state.h5"])
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, name: str, size: int) -> None:
+    target = tmp_path / name
+    write(target, 1.0)
+    old = target.read_bytes()
+    assert len(old) > 100_000
+    with only(size), pytest.raises(OSError, match=r"large|space"):
+        write(target, 2.0)
     assert target.read_bytes() == old
     assert others(tmp_path, name) == []
-    model(2.0).save_weights(target)  # the next one works
+    write(target, 2.0)  # the next one works
     assert target.read_bytes() != old
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_a_full_disk_leaves_the_checkpoints_of_a_folder(tmp_path: Path, background: bool) -> None:
+    folder = tmp_path / "states"
+    write(folder, 1.0)
+    there = {path.name: path.read_bytes() for path in folder.iterdir()}
+    made = model(2.0, 9000)
+    made.compile("adam", "mse")
+    made.train_on_batch(np.ones((1, 3), "f"), np.ones((1, 9000), "f"))
+
+    def save() -> None:
+        saving.save_checkpoint(made, folder, keep=1, background=background)
+        saving.wait_for_checkpoints(folder)
+
+    with only(50_000), pytest.raises(OSError, match=r"large|space"):
+        save()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == there
+    other = model(0.0, 9000)
+    other.compile("adam", "mse")
+    saving.load_checkpoint(other, folder)
+    assert other.get_weights()[0].min() == 1.0
 
 
 # Forks after the imports; each child saves one of two models over and over until it is killed.
