@@ -95,6 +95,14 @@ CASES = {
     "minimum": ("Minimum", {}, [(2, 3), (2, 3)], []),
     "multiply": ("Multiply", {}, [(2, 3), (2, 1)], []),
     "subtract": ("Subtract", {}, [(2, 3), (2, 3)], []),
+    "attention": ("Attention", {"use_scale": True}, [(2, 3, 4), (2, 5, 4)], ["scale"]),
+    "attention_concat": (
+        "Attention",
+        {"use_scale": True, "score_mode": "concat", "dropout": 0.5, "seed": 3},
+        [(2, 3, 4), (2, 5, 6), (2, 5, 4)],
+        ["scale", "concat_score_weight"],
+    ),
+    "additive_attention": ("AdditiveAttention", {}, [(2, 3, 4), (2, 5, 4)], ["scale"]),
 }
 MASKS_PASS = {
     "activation",
@@ -231,6 +239,8 @@ def test_every_public_layer_is_here():
     classes = {getattr(layers, name) for name in layers.__all__ if name[0].isupper()}
     tested = {getattr(layers, name) for name, _, _, _ in CASES.values()}
     bases = {layers.Layer, layers.Input, layers.InputLayer, layers.InputSpec}
+    # Called with several arguments: in test_attention.py.
+    bases |= {layers.GroupQueryAttention, layers.MultiHeadAttention}
     assert classes - tested - bases == {layers.Convolution2D, layers.Convolution3D}
 
 

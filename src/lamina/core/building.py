@@ -37,7 +37,7 @@ class Builds(WeightOwner):
             spec.check(self, inputs)
         if self.built:
             return
-        self._build_shape = _with_unknown(shapes.shapes_of(inputs))
+        self._build_shape = _with_unknown(self._shapes_to_build(args, kwargs))
         if not self._built_by_call():
             self.build(self._build_shape)
         self.built = True
@@ -48,6 +48,10 @@ class Builds(WeightOwner):
         if self._initial_weights is not None:
             self.set_weights(self._initial_weights)
             self._initial_weights = None
+
+    def _shapes_to_build(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What ``build`` gets: the shape of the inputs, or the shapes of several."""
+        return shapes.shapes_of(args[0] if args else first_of(self, args, kwargs))
 
     def _built_by_call(self) -> bool:
         """Whether an abstract run of ``call`` is all the building there is."""

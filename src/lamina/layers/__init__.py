@@ -10,6 +10,8 @@ from lamina.core.spec import InputSpec
 from lamina.layers.activation import Activation, ReLU, Softmax
 from lamina.layers.advanced_activation import ELU, LeakyReLU, PReLU, ThresholdedReLU
 from lamina.layers.bidirectional import Bidirectional
+from lamina.layers.attention import AdditiveAttention, Attention
+from lamina.layers.attention_multi_head import GroupedQueryAttention, MultiHeadAttention
 from lamina.layers.conv import Conv1D, Conv2D, Conv3D
 from lamina.layers.conv_recurrent import (
     ConvLSTM1D,
@@ -108,6 +110,7 @@ GlobalAvgPool3D = GlobalAveragePooling3D
 GlobalMaxPool1D = GlobalMaxPooling1D
 GlobalMaxPool2D = GlobalMaxPooling2D
 GlobalMaxPool3D = GlobalMaxPooling3D
+GroupQueryAttention = GroupedQueryAttention
 MaxPool1D = MaxPooling1D
 MaxPool2D = MaxPooling2D
 MaxPool3D = MaxPooling3D
@@ -120,7 +123,9 @@ __all__ = [
     "Activation",
     "ActivityRegularization",
     "Add",
+    "AdditiveAttention",
     "AlphaDropout",
+    "Attention",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
@@ -169,6 +174,7 @@ __all__ = [
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
     "GroupNormalization",
+    "GroupQueryAttention",
     "Identity",
     "Input",
     "InputLayer",
@@ -187,6 +193,7 @@ __all__ = [
     "MaxPooling3D",
     "Maximum",
     "Minimum",
+    "MultiHeadAttention",
     "Multiply",
     "PReLU",
     "Permute",
