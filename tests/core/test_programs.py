@@ -1,11 +1,14 @@
 """How many programs calls on arrays compile."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
 import lamina
 from lamina import layers
-from lamina.core import pure
+from lamina.core import programs, pure
 
 
 @pytest.fixture
@@ -75,3 +78,33 @@ def test_a_compiled_model_that_runs_eagerly_sees_values():
     built.compile("sgd", "mse", run_eagerly=True)
     built(np.ones((2, 3), "float32"))
     assert seen == [6.0]
+
+
+def convolved(x):
+    return lax.conv_general_dilated(
+        x, jnp.ones((3, 1, 1)), (1,), "SAME", None, None, ("NHC", "HIO", "NHC")
+    )
+
+
+NESTED = {
+    "bare": convolved,
+    "jit": jax.jit(convolved),
+    "cond": lambda x: lax.cond(x.sum() > 0, convolved, lambda x: x, x),
+    "while": lambda x: lax.while_loop(lambda x: x.sum() < 1, convolved, x),
+    "scan": lambda x: lax.scan(lambda x, _: (convolved(x), None), x, length=2)[0],
+    "remat": jax.checkpoint(convolved),
+    "gradient": jax.grad(lambda x: convolved(x).sum()),
+}
+
+
+@pytest.mark.parametrize("function", NESTED.values(), ids=list(NESTED))
+def test_convolutions_are_found_at_any_depth(function):
+    x = np.ones((2, 5, 1), "f")
+    assert programs.has_convolution(jax.make_jaxpr(function)(x).jaxpr)
+
+
+def test_products_in_loops_are_no_convolutions():
+    def work(x):
+        return lax.scan(lambda x, _: (jnp.tanh(x @ x), None), x, length=2)[0]
+
+    assert not programs.has_convolution(jax.make_jaxpr(jax.jit(work))(np.ones((3, 3), "f")).jaxpr)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -250,3 +252,35 @@ def test_a_schedule_follows_the_steps(data, each) -> None:
     model.fit(x, y, BATCH, 1, 0, EachBatch() if each else None)
     assert float(model.optimizer.learning_rate) == pytest.approx(0.1 * 0.5**9)
     assert int(model.optimizer.iterations) == 9
+
+
+FIRST_FIT = """
+import logging, sys
+import jax
+import numpy as np
+
+class Names(logging.Handler):
+    def emit(self, record):
+        if record.getMessage().startswith("Compiling"):
+            print(record.getMessage().split()[1])
+
+logger = logging.getLogger("jax._src.interpreters.pxla")
+logger.addHandler(Names())
+logger.propagate = False
+from lamina import Sequential, layers
+model = Sequential([layers.Dense(7, input_shape=(5,)), layers.Dropout(0.3), layers.Dense(3)])
+model.set_weights([np.ones(weight.shape, "float32") for weight in model.get_weights()])
+model.compile("adam", "mse", metrics=["mae"])
+with jax.log_compiles():
+    model.fit(np.ones((64, 5), "float32"), np.ones((64, 3), "float32"), verbose=0)
+"""
+
+
+@pytest.mark.slow
+def test_a_first_fit_compiles_the_step_and_nothing_else() -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", FIRST_FIT], check=True, capture_output=True, text=True
+    ).stdout.split()
+    # The program of one number finds out which options XLA knows.
+    assert [name for name in found if "lambda" not in name] == ["jit(_many)"]
+    assert len(found) <= 2

@@ -119,3 +119,18 @@ class Pack:
         pairs = list(zip(self._places, values, strict=True))
         numbers = [value for place, value in pairs if place is not None]
         return [jnp.stack(numbers), *(value for place, value in pairs if place is None)]
+
+
+def clear(variables: Sequence[Variable]) -> None:
+    """Set variables to zero; those that fill a pack, all at once. Nothing is compiled for it."""
+    wanted = set(variables)
+    with readers.lock:
+        for pack in {v._pack for v in variables if isinstance(v, Scalar)}:
+            if pack is not None and pack.whole and wanted.issuperset(pack.scalars):
+                pack._array = jax.device_put(np.zeros(len(pack.scalars), pack.scalars[0].dtype))
+                wanted.difference_update(pack.scalars)
+        left = [v for v in variables if v in wanted]
+        zeros = jax.device_put([np.zeros(v.shape, v.dtype) for v in left])
+        for variable, value in zip(left, zeros, strict=True):
+            variable._value = value
+            variable.exposed = False

@@ -132,8 +132,8 @@ class Variable(Valued):
                 f"Variable {self.path!r} has shape {self.shape}, "
                 f"but the value assigned to it has shape {shape}."
             )
-        new = jnp.asarray(value).astype(self.dtype)
         call = context.current()
+        new = self._converted(value, outside=call is None)
         if call is not None:
             call.values[self] = new
             call.updated[self] = None
@@ -147,6 +147,12 @@ class Variable(Valued):
                 self._value = new
                 self.exposed = True
         return self
+
+    def _converted(self, value: Any, outside: bool) -> jax.Array:
+        """A new value in the variable's dtype; outside of a run nothing is compiled for numbers."""
+        if outside and isinstance(value, np.ndarray) and value.dtype == self.dtype:
+            return jax.device_put(np.array(value))
+        return jnp.asarray(value).astype(self.dtype)
 
     def assign_add(self, value: Any) -> Variable:
         """Add a scalar, or an array of the same shape."""
@@ -233,6 +239,9 @@ def _as_array(value: ArrayLike | Any, dtype: Any) -> jax.Array:
     host = np.asarray(value) if not isinstance(value, jax.Array) else value
     if dtype is None and jnp.issubdtype(host.dtype, jnp.floating):
         dtype = config.floatx()
+    if dtype is not None and not isinstance(host, jax.Array):
+        kind = jax.dtypes.canonicalize_dtype(dtype)
+        return jax.device_put(np.array(host, kind))  # compiles nothing
     return jnp.array(host, dtype=dtype, copy=True)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 import jax
@@ -12,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import config
-from lamina.core import allowance, context, jit, naming, policy, pure
-from lamina.core.packed import Scalar
+from lamina.core import allowance, context, naming, policy, pure
+from lamina.core.packed import Scalar, clear
 from lamina.core.variable import Variable
 from lamina.metrics import arrays
 
@@ -303,7 +302,7 @@ class Metric:
 
 
 def reset_all(metrics: Iterable[Metric]) -> None:
-    """Set metrics back to their start; all sums that begin at 0 by one compiled call."""
+    """Set metrics back to their start; all sums that begin at 0 together."""
     sums: list[Variable] = []
     for metric in metrics:
         plain = type(metric).reset_state is Metric.reset_state and metric._from_zero
@@ -311,16 +310,7 @@ def reset_all(metrics: Iterable[Metric]) -> None:
             sums += metric._variables
         else:
             metric.reset_state()
-    values = _zeros(tuple((variable.shape, variable.dtype) for variable in sums))()
-    for variable, value in zip(sums, values, strict=True):
-        variable._value = value
-        variable.exposed = False
-
-
-@cache
-def _zeros(kinds: tuple[tuple[Any, Any], ...]) -> Callable[[], list[Array]]:
-    """A compiled function that gives new arrays of these shapes and dtypes."""
-    return jit.compile(lambda: [jnp.zeros(shape, dtype) for shape, dtype in kinds])
+    clear(sums)
 
 
 def _first_value(initializer: Any, shape: tuple[int, ...], dtype: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from lamina.optimizers.rate import LearningRate
 from lamina.optimizers.rule import clip_by_norm
@@ -45,7 +46,7 @@ class Step(LearningRate):
         """
         self._variables = list(variables)
         values = [variable.peek() for variable in self._variables]
-        state: dict[str, Any] = {"step": jnp.zeros((), jnp.int32)}
+        state: dict[str, Any] = {"step": jax.device_put(np.zeros((), np.int32))}
         if self.use_ema:
             state["average"] = [jnp.zeros_like(value) for value in values]
         if self.gradient_accumulation_steps:
