@@ -4,6 +4,7 @@ Run it in a Python that has the release in question:
 
     KERAS_BACKEND=tensorflow python3.7 tools/golden_steps.py keras2   # 2.2.4 on TensorFlow 1.15
     KERAS_BACKEND=jax python tools/golden_steps.py keras3             # Keras 3.15
+    KERAS_BACKEND=tensorflow python3.6 tools/golden_steps.py keras1   # 1.2.2, what it alone has
 
 With names of layers behind the release only those are recorded anew.
 
@@ -23,6 +24,7 @@ import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import layer_cases as table
+from golden_files import update_last
 
 FOLDER = os.path.join(os.path.dirname(__file__), "..", "tests", "golden")
 RATE = 0.1
@@ -34,7 +36,9 @@ def one(values):
 
 def short_name(weight):
     name = getattr(weight, "path", None) or weight.name
-    return name.split(":")[0].split("/")[-1]
+    name = name.split(":")[0].split("/")[-1]
+    _head, _, rest = name.partition("_")  # Keras 1: srelu_1_t_left
+    return rest.partition("_")[2] if rest[:1].isdigit() else name
 
 
 def is_float(value):
@@ -60,6 +64,7 @@ class Keras2:
 
         self.dtype = dtype
         self.keras, self.K = keras, keras.backend
+        update_last(self.K)
 
     def step(self, kind, arguments, inputs, rng):
         keras, K = self.keras, self.K
@@ -92,6 +97,30 @@ class Keras2:
         # Apart, because a gradient may else be computed after the step has changed the weights.
         found = K.function(given, [loss, *gradients])(inputs + flags)[1:]
         K.function(given, [loss], updates=updates)(inputs + flags)
+        return layer, [shown, *found, *layer.get_weights()]
+
+
+class Keras1(Keras2):
+    """Of layers without penalties and without a phase of learning."""
+
+    def step(self, kind, arguments, inputs, rng):
+        keras, K = self.keras, self.K
+        tensors = [keras.layers.Input(batch_shape=v.shape, dtype=str(v.dtype)) for v in inputs]
+        layer = made_layer(keras, kind, arguments)
+        output = layer(one(tensors))
+        old = layer.get_weights()
+        layer.set_weights(
+            [
+                table.made_weight(short_name(w), v.shape, rng, self.dtype)
+                for w, v in zip(layer.weights, old)
+            ]
+        )
+        shown = K.function(tensors, [output])(inputs)[0]
+        target = rng.normal(size=shown.shape).astype(self.dtype)
+        loss = K.mean(K.square(output - K.variable(target)))
+        found = K.function(tensors, [loss, *K.gradients(loss, tensors)])(inputs)[1:]
+        updates = keras.optimizers.SGD(RATE).get_updates(layer.trainable_weights, {}, loss)
+        K.function(tensors, [loss], updates=updates)(inputs)
         return layer, [shown, *found, *layer.get_weights()]
 
 
@@ -151,9 +180,8 @@ def known(release):
 def record(release, only):
     import keras
 
-    runner, cases = (
-        (Keras2(), table.keras2()) if release == "keras2" else (Keras3(), table.keras3())
-    )
+    runner = {"keras1": Keras1, "keras2": Keras2, "keras3": Keras3}[release]()
+    cases = getattr(table, release)()
     arrays, facts = {}, {}
     for kind, listed in sorted(cases.items()):
         if only and kind not in only:

@@ -579,6 +579,229 @@ def _normalizations():
     }
 
 
+def _renamed(extra, **words):
+    """Options with other words in the names of arguments: ``kernel`` to ``depthwise``."""
+    return {
+        "_".join(words.get(part, part) for part in key.split("_")): value
+        for key, value in extra.items()
+    }
+
+
+def _sides(values, rank):
+    return values[:rank] if isinstance(values, list) else values
+
+
+TRANSPOSED = [
+    {"kernel_size": 3},
+    {"kernel_size": 2, "strides": 2},
+    {"kernel_size": 3, "padding": "same"},
+    {"kernel_size": 2, "padding": "same"},
+    {"kernel_size": 3, "strides": 2, "padding": "same"},
+    {"kernel_size": 3, "strides": 2, "padding": "same", "output_padding": 0},
+    {"kernel_size": 3, "strides": 2, "padding": "same", "output_padding": 1},
+    {"kernel_size": 3, "strides": 2, "output_padding": 1},
+    {"kernel_size": 2, "strides": 3},
+    {"kernel_size": 2, "strides": 3, "output_padding": 0},
+    {"kernel_size": [3, 2, 1], "strides": [1, 2, 1]},
+    {"kernel_size": [2, 3, 2], "strides": [3, 1, 2], "padding": "same"},
+    {"kernel_size": 2, "strides": 3, "padding": "same", "output_padding": 2},
+    {"kernel_size": 1, "strides": 2},
+    {"kernel_size": 4, "strides": 2, "padding": "same"},
+    {"kernel_size": [5, 4, 3], "strides": [2, 2, 3], "output_padding": [1, 0, 2]},
+]
+DILATED = [
+    {"kernel_size": 2, "dilation_rate": 2},
+    {"kernel_size": 3, "dilation_rate": 2, "padding": "same"},
+    {"kernel_size": 2, "dilation_rate": 3, "padding": "same"},
+]
+
+
+def _transpose(rank, geometry):
+    """Transposed convolutions: geometry and the other options, as in `_conv`."""
+    sizes = ((5,), (4, 3), (2, 3, 4))[rank - 1]
+    cases = []
+    extras = itertools.cycle(_kernel_extras(list(range(rank + 1))))
+    for place, (stated, extra) in enumerate(zip(geometry, extras)):
+        first = place % 3 == 1 and extra.get("activation") != "softmax"
+        inputs = (2, 3, *sizes) if first else (2, *sizes, 3)
+        shape = {key: _sides(value, rank) for key, value in stated.items()}
+        cases.append((dict(shape, filters=4, **dict(extra, **(FIRST if first else {}))), [inputs]))
+    return cases
+
+
+def _depthwise(rank, channels, separable=False):
+    """Windows over each channel, and with a second kernel that mixes them."""
+    sizes = ((7,), (6, 5))[rank - 1]
+    words = {"kernel": "depthwise"}
+    cases = []
+    for place, (stated, _) in enumerate(_conv(rank)):
+        arguments = dict(stated)
+        if rank == 2 and not separable and arguments.get("dilation_rate"):
+            del arguments["dilation_rate"]  # 2.2.4 does not take it here
+        if rank == 2 and isinstance(arguments.get("strides"), list):
+            arguments["strides"] = place % 3 + 1  # TensorFlow wants the same along both axes
+        size = arguments.pop("kernel_size")
+        found = dict(_renamed(arguments, **words), kernel_size=size, depth_multiplier=place % 3 + 1)
+        if separable:
+            if place % 4 == 2:
+                found["pointwise_regularizer"] = L1L2(0.05, 0.1)
+            if place % 4 == 3:
+                found["pointwise_constraint"] = _named("NonNeg")
+        else:
+            del found["filters"]
+        first = found.get("data_format") == "channels_first"
+        cases.append((found, [(2, channels, *sizes) if first else (2, *sizes, channels)]))
+    return cases
+
+
+def _local(rank):
+    sizes = ((7,), (5, 4))[rank - 1]
+    geometry = [
+        {"kernel_size": 3},
+        {"kernel_size": 2, "strides": 2},
+        {"kernel_size": 1},
+        {"kernel_size": [3, 2][:rank], "strides": [1, 2][:rank]},
+        {"kernel_size": [1, 3][:rank]},
+    ]
+    cases = []
+    for place, extra in enumerate(_kernel_extras([0, 1])):
+        first = rank == 2 and place % 3 == 1 and extra.get("activation") != "softmax"
+        shape = (2, 3, *sizes) if first else (2, *sizes, 3)
+        found = dict(geometry[place % 5], filters=4, **dict(extra, **(FIRST if first else {})))
+        cases.append((found, [shape]))
+    return cases
+
+
+def _old_dense(**arguments):
+    """Highway and MaxoutDense, with the names of Keras 1."""
+    cases = []
+    for place, extra in enumerate(_kernel_extras(0)):
+        found = {
+            {"use_bias": "bias"}.get(key, key.replace("kernel_", "W_").replace("bias_", "b_")): v
+            for key, v in extra.items()
+            if key != "activation" or not arguments
+        }
+        if arguments:
+            found.update(output_dim=place % 4 + 1, nb_feature=place % 3 + 2)
+        cases.append((found, [(place % 3 + 2, place % 5 + 2)]))
+    return cases
+
+
+EINSUMS = [
+    ("ab,bc->ac", 4, [(3, 5)]),
+    ("abc,cd->abd", [None, 4], [(3, 2, 5)]),
+    ("abc,cd->abd", [2, 4], [(3, 2, 5)]),
+    ("abc,cde->abde", [2, 4, 3], [(3, 2, 5)]),
+    ("abc,bd->adc", [4, 5], [(3, 2, 5)]),
+    ("abcd,cde->abe", [2, 4], [(3, 2, 5, 2)]),
+    ("...x,xy->...y", 4, [(3, 2, 5)]),
+    ("...x,xy->...y", 4, [(3, 2, 2, 5)]),
+    ("...xz,xyz->...y", 4, [(2, 3, 2, 5)]),
+    ("ab...,bc->ac...", 4, [(3, 5, 2)]),
+    ("abc...,cb->ab...", 2, [(3, 2, 5, 3)]),
+    ("ab,b->ab", 5, [(3, 5)]),
+    ("ab,bc->a", [], [(3, 5)]),
+    ("aecd,abcd->acbe", [2, 4, 3], [(2, 3, 2, 2)]),
+]
+BIASES = {"ac": "c", "abd": "d", "abde": "be", "...y": "y", "ac...": "c", "ab...": "b", "adc": "dc"}
+
+
+def _einsums():
+    cases = []
+    equations = [one for one in EINSUMS if one[0] not in ("ab,bc->a", "aecd,abcd->acbe")]
+    for place, (equation, sizes, shapes) in enumerate(equations + equations[:4]):
+        found = dict(_kernel_extras(0)[place % 15], equation=equation, output_shape=sizes)
+        if found.pop("use_bias", True) and equation.split("->")[1] in BIASES:
+            found["bias_axes"] = BIASES[equation.split("->")[1]]
+        cases.append((found, shapes))
+    more = [dict(extra, equation="abc,cd->abd", output_shape=[None, 4]) for extra in _activity()]
+    return cases + [(found, [(3, 2, 5)]) for found in more]
+
+
+def _adaptive(rank):
+    sizes = ((7,), (6, 5), (5, 4, 6))[rank - 1]
+    wanted = [1, 2, 3, 4, [2, 3, 4], [5, 2, 3], [8, 1, 5], [6, 10, 2]]
+    # Not 7: 3.15 divides in 32 bits and takes some windows too far.
+    cases = []
+    for value, first in itertools.product(wanted, (False, True)):
+        shape = (2, 3, *sizes) if first else (2, *sizes, 3)
+        size = _sides(value, rank)
+        cases.append((dict(output_size=size, **(FIRST if first else LAST)), [shape]))
+    return cases
+
+
+def _windows2():
+    """The convolutions beside the plain ones, and the dense layers of Keras 1."""
+    return {
+        "Conv2DTranspose": _transpose(2, TRANSPOSED + DILATED),
+        "Conv3DTranspose": _transpose(3, TRANSPOSED),
+        "DepthwiseConv2D": _depthwise(2, 3),
+        "SeparableConv1D": _depthwise(1, 3, separable=True),
+        "SeparableConv2D": _depthwise(2, 3, separable=True),
+        "LocallyConnected1D": _local(1),
+        "LocallyConnected2D": _local(2),
+        "Highway": _old_dense(),
+        "MaxoutDense": _old_dense(output_dim=3),
+    }
+
+
+def _without_hard_sigmoid(table):
+    """Keras 3 computes something else under the name."""
+    for listed in table.values():
+        for arguments, _ in listed:
+            if arguments.get("activation") == "hard_sigmoid":
+                arguments["activation"] = "silu"
+    return table
+
+
+def _windows3():
+    """The same in Keras 3: what it alone has, and penalties of activities."""
+    table = {
+        "Conv1DTranspose": _transpose(1, TRANSPOSED + DILATED),
+        "Conv2DTranspose": _transpose(2, DILATED + TRANSPOSED[4:8]),
+        "Conv3DTranspose": _transpose(3, DILATED[:2]),
+        "DepthwiseConv1D": _depthwise(1, 3),
+        "EinsumDense": _einsums(),
+    }
+    plain = {"kernel_size": 2}
+    table["DepthwiseConv2D"] = [
+        (dict(plain, **extra), [(2, 5, 4, 3)])
+        for extra in (
+            {"dilation_rate": 2},
+            {"dilation_rate": [1, 2], "padding": "same", "depth_multiplier": 2},
+            {"activity_regularizer": L1L2(0.1, 0.2), "depthwise_regularizer": L1L2(0.01, 0.01)},
+        )
+    ]
+    for rank in (1, 2):
+        shape = [(2, 5, 4)] if rank == 1 else [(2, 5, 4, 3)]
+        table[f"SeparableConv{rank}D"] = [
+            (dict(plain, filters=4, depth_multiplier=2, **extra), shape)
+            for extra in ({"activity_regularizer": L1L2(0.1, 0.2)}, {"activation": "gelu"})
+        ]
+    for rank, word in itertools.product((1, 2, 3), ("Max", "Average")):
+        table[f"Adaptive{word}Pooling{rank}D"] = _adaptive(rank)
+    return _without_hard_sigmoid(table)
+
+
+def keras1():
+    """``{layer: [(arguments, inputs), ...]}`` for Keras 1.2.2: what no later release has."""
+    shapes = [(3, 5), (2, 3, 4), (2, 3, 2, 4)]
+    shared = [{}, {"shared_axes": [1]}, {"shared_axes": [2]}, {"shared_axes": [1, 2]}]
+    pairs = [(s, a) for s, a in itertools.product(shapes, shared)]
+    pairs = [(s, a) for s, a in pairs if max(a.get("shared_axes", [0])) < len(s)]
+    several = pairs + pairs[:6]
+    return {
+        "ParametricSoftplus": [
+            (dict(more, alpha_init=0.25 * place, beta_init=2.0 - place), [shape])
+            for place, (shape, more) in enumerate(several)
+        ],
+        "SReLU": [
+            (dict(more, t_left_init=("zero", "one")[place // 8]), [shape])
+            for place, (shape, more) in enumerate(several)
+        ],
+    }
+
+
 def keras2():
     """``{layer: [(arguments, inputs), ...]}`` for Keras 2.2.4."""
     table = {"Dense": _dense(), "Concatenate": CONCATENATIONS, "Dot": DOTS}
@@ -603,6 +826,7 @@ def keras2():
     ]
     for name, cases in _more().items():
         table[name] = [*table[name], *cases]
+    table.update(_windows2())
     return table
 
 
@@ -675,6 +899,7 @@ def keras3():
         for word in ("Max", "Average"):
             table[f"Global{word}Pooling{rank}D"] = _global_pool3(rank)
     table.update(_normalizations())
+    table.update(_windows3())
     return table
 
 
@@ -687,7 +912,7 @@ def dtypes(release):
 
     A dtype of Keras 2.2.4 is its ``floatx``, one of Keras 3 the layer's own.
     """
-    table = keras2()
+    table = {kind: listed for kind, listed in keras2().items() if kind not in _windows2()}
     # TensorFlow 1 pools no volumes of float64.
     left_out = ONLY_2 if release == "keras3" else ("MaxPooling3D",)
     table = {kind: listed for kind, listed in table.items() if kind not in left_out}

@@ -14,6 +14,8 @@ from lamina import layers
 from lamina.layers import Input
 
 SCALES, MOMENTS = ("gamma", "beta"), ("moving_mean", "moving_variance")
+KERNEL, DEPTHWISE = ["kernel", "bias"], ["depthwise_kernel", "bias"]
+WINDOWS = {"filters": 5, "kernel_size": 3}
 
 # name: (class, arguments, shape of the input or inputs, names of the weights)
 CASES = {
@@ -84,6 +86,69 @@ CASES = {
     "up_sampling_2d": ("UpSampling2D", {"size": (1, 3)}, (2, 6, 7, 4), []),
     "up_sampling_bilinear": ("UpSampling2D", {"interpolation": "bilinear"}, (2, 6, 7, 4), []),
     "up_sampling_3d": ("UpSampling3D", {}, (2, 3, 4, 5, 6), []),
+    "adaptive_average_1d": ("AdaptiveAveragePooling1D", {"output_size": 4}, (2, 6, 4), []),
+    "adaptive_average_2d": ("AdaptiveAveragePooling2D", {"output_size": (2, 3)}, (2, 6, 7, 4), []),
+    "adaptive_average_3d": ("AdaptiveAveragePooling3D", {"output_size": 2}, (2, 3, 4, 5, 6), []),
+    "adaptive_max_1d": ("AdaptiveMaxPooling1D", {"output_size": 4}, (2, 6, 4), []),
+    "adaptive_max_2d": ("AdaptiveMaxPooling2D", {"output_size": (2, 3)}, (2, 6, 7, 4), []),
+    "adaptive_max_3d": ("AdaptiveMaxPooling3D", {"output_size": 2}, (2, 3, 4, 5, 6), []),
+    "conv_transpose_1d": ("Conv1DTranspose", {**WINDOWS, "strides": 2}, (2, 6, 4), KERNEL),
+    "conv_transpose_2d": (
+        "Conv2DTranspose",
+        {**WINDOWS, "strides": 2, "output_padding": (1, 0), "padding": "same"},
+        (2, 6, 7, 4),
+        KERNEL,
+    ),
+    "conv_transpose_3d": ("Conv3DTranspose", WINDOWS, (2, 2, 3, 4, 5), KERNEL),
+    "deconvolution": (
+        "Deconvolution2D",
+        {**WINDOWS, "output_shape": (None, 13, 14, 5), "strides": 2, "padding": "same"},
+        (2, 7, 7, 4),
+        KERNEL,
+    ),
+    "depthwise_1d": ("DepthwiseConv1D", {"kernel_size": 3}, (2, 6, 4), DEPTHWISE),
+    "depthwise_2d": (
+        "DepthwiseConv2D",
+        {"kernel_size": (2, 3), "depth_multiplier": 2},
+        (2, 6, 7, 4),
+        DEPTHWISE,
+    ),
+    "einsum_dense": (
+        "EinsumDense",
+        {"equation": "abc,cd->abd", "output_shape": (None, 5), "bias_axes": "d"},
+        (2, 6, 4),
+        KERNEL,
+    ),
+    "highway": ("Highway", {"activation": "tanh"}, (2, 3), ["W", "W_carry", "b", "b_carry"]),
+    "local_1d": ("LocallyConnected1D", WINDOWS, (2, 6, 4), KERNEL),
+    "local_2d": ("LocallyConnected2D", WINDOWS, (2, 6, 7, 4), KERNEL),
+    "local_matrix": ("LocallyConnected2D", {**WINDOWS, "implementation": 2}, (2, 6, 7, 4), KERNEL),
+    "local_sparse": (
+        "LocallyConnected1D",
+        {**WINDOWS, "implementation": 3, "padding": "same"},
+        (2, 6, 4),
+        KERNEL,
+    ),
+    "maxout": ("MaxoutDense", {"output_dim": 5}, (2, 3), ["W", "b"]),
+    "parametric_softplus": (
+        "ParametricSoftplus",
+        {"alpha_init": 0.5, "shared_axes": [1]},
+        (2, 6, 4),
+        ["alphas", "betas"],
+    ),
+    "separable_1d": (
+        "SeparableConv1D",
+        {**WINDOWS, "padding": "causal"},
+        (2, 6, 4),
+        ["depthwise_kernel", "pointwise_kernel", "bias"],
+    ),
+    "separable_2d": (
+        "SeparableConv2D",
+        {**WINDOWS, "depth_multiplier": 2},
+        (2, 6, 7, 4),
+        ["depthwise_kernel", "pointwise_kernel", "bias"],
+    ),
+    "srelu": ("SReLU", {}, (2, 6, 4), ["t_left", "a_left", "t_right", "a_right"]),
     "zero_padding_1d": ("ZeroPadding1D", {"padding": (1, 2)}, (2, 6, 4), []),
     "zero_padding_2d": ("ZeroPadding2D", {"padding": (1, 2)}, (2, 6, 7, 4), []),
     "zero_padding_3d": ("ZeroPadding3D", {}, (2, 3, 4, 5, 6), []),
@@ -121,11 +186,19 @@ MASKS_PASS = {
     "identity",
     "leaky_relu",
     "masking",
+    "parametric_softplus",
     "prelu",
     "spatial_dropout_1d",
+    "srelu",
     "thresholded_relu",
 }
 MASKS_END = {"global_average_1d", "lambda"}
+
+
+OLD_NAMES = {
+    *(layers.AtrousConvolution1D, layers.AtrousConvolution2D),
+    *(layers.Convolution2D, layers.Convolution3D, layers.SeparableConvolution2D),
+}
 
 
 @pytest.fixture(params=CASES.values(), ids=list(CASES))
@@ -241,7 +314,7 @@ def test_every_public_layer_is_here():
     bases = {layers.Layer, layers.Input, layers.InputLayer, layers.InputSpec}
     # Called with several arguments: in test_attention.py.
     bases |= {layers.GroupQueryAttention, layers.MultiHeadAttention}
-    assert classes - tested - bases == {layers.Convolution2D, layers.Convolution3D}
+    assert classes - tested - bases == OLD_NAMES
 
 
 def test_unknown_argument_is_named(case):

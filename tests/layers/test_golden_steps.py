@@ -1,4 +1,4 @@
-"""Outputs, gradients and one SGD step of all layers, as recorded from Keras 2.2.4 and 3.15.
+"""Outputs, gradients and one SGD step of all layers, as recorded from Keras 1.2.2, 2.2.4 and 3.15.
 
 The cases are in ``tools/layer_cases.py``, the recording script is ``tools/golden_steps.py``. All
 cases of a layer run in one compiled program.
@@ -24,7 +24,10 @@ FOLDER = Path(__file__).parents[1] / "golden"
 TABLE = runpy.run_path(str(Path(__file__).parents[2] / "tools" / "layer_cases.py"))
 # Each program runs once: the compiler's time is what counts.
 QUICK = {"xla_backend_optimization_level": 0}
-KINDS = [(release, kind) for release in ("keras2", "keras3") for kind in sorted(TABLE[release]())]
+RELEASES = ("keras1", "keras2", "keras3")
+KINDS = [(release, kind) for release in RELEASES for kind in sorted(TABLE[release]())]
+# Keras 3 has another name for a weight.
+OTHER_NAMES = {"DepthwiseConv1D": "depthwise_kernel", "DepthwiseConv2D": "depthwise_kernel"}
 
 
 @cache
@@ -58,7 +61,9 @@ class Case:
             self.floats = []
         self.layer = made(kind, arguments)
         shapes = jax.eval_shape(self.layer, one(self.inputs))
-        assert [weight.name for weight in self.layer.weights] == fact["weights"]
+        other = OTHER_NAMES.get(kind, "kernel")
+        stated = [other if name == "kernel" else name for name in fact["weights"]]
+        assert [weight.name for weight in self.layer.weights] == stated
         named = [(weight.name, weight.shape) for weight in self.layer.weights]
         values = [TABLE["made_weight"](name, shape, rng, numbers) for name, shape in named]
         self.layer.set_weights(values)
@@ -115,7 +120,8 @@ def parts(case):
 # fmt: off
 RANKED = (
     "SpatialDropout", "Conv", "MaxPooling", "AveragePooling", "GlobalMaxPooling",
-    "GlobalAveragePooling", "ZeroPadding", "Cropping", "UpSampling",
+    "GlobalAveragePooling", "ZeroPadding", "Cropping", "UpSampling", "AdaptiveMaxPooling",
+    "AdaptiveAveragePooling",
 )
 COVERED = [f"{name}{rank}D" for name in RANKED for rank in (1, 2, 3)]
 COVERED += [
@@ -124,6 +130,9 @@ COVERED += [
     "LeakyReLU", "PReLU", "ELU", "ThresholdedReLU", "GaussianNoise", "GaussianDropout",
     "AlphaDropout", "Identity", "BatchNormalization", "Add", "Subtract", "Multiply",
     "Average", "Maximum", "Minimum", "Concatenate", "Dot",
+    "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose", "DepthwiseConv1D", "DepthwiseConv2D",
+    "SeparableConv1D", "SeparableConv2D", "LocallyConnected1D", "LocallyConnected2D",
+    "EinsumDense", "Highway", "MaxoutDense", "ParametricSoftplus", "SReLU",
     "LayerNormalization", "GroupNormalization", "RMSNormalization", "UnitNormalization",
 ]
 # fmt: on
@@ -132,7 +141,7 @@ COVERED += [
 @pytest.mark.parametrize("name", COVERED)
 def test_a_layer_has_at_least_15_recorded_cases_of_one_release(name):
     counts = []
-    for release in ("keras2", "keras3"):
+    for release in RELEASES:
         facts, different = recorded(release)[0], set()
         for kind, listed in TABLE[release]().items():
             if kind.split("/")[0] == name:

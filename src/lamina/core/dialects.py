@@ -28,6 +28,7 @@ RENAMED: dict[str, tuple[str, ...]] = {
         "embeddings_initializer",
         "alpha_initializer",
         "depthwise_initializer",
+        "pointwise_initializer",
     ),
     "inner_init": ("recurrent_initializer",),
     "inner_activation": ("recurrent_activation",),
@@ -53,7 +54,7 @@ RENAMED: dict[str, tuple[str, ...]] = {
     "input": ("inputs",),
     "output": ("outputs",),
 }
-"""Old argument to the new ones that may stand for it; the class decides which it has."""
+"""Old argument to the new ones that it stands for; the class decides which of them it has."""
 
 JOINED: dict[tuple[str, ...], str] = {
     ("nb_row", "nb_col"): "kernel_size",
@@ -61,21 +62,31 @@ JOINED: dict[tuple[str, ...], str] = {
 }
 """Old arguments that are one tuple today."""
 
+_SIDES = ("nb_row", "nb_col")
+_FIRST = ("init", "activation", "weights", "border_mode")
+
 ORDERS: dict[str, tuple[str, ...]] = {
-    name: (
-        "nb_filter",
-        *sides,
-        "init",
-        "activation",
-        "weights",
-        "border_mode",
-        "subsample",
-        "dim_ordering",
-    )
-    for name, sides in (
-        ("Convolution2D", ("nb_row", "nb_col")),
-        ("Convolution3D", ("kernel_dim1", "kernel_dim2", "kernel_dim3")),
-    )
+    "AtrousConvolution1D": (
+        *("nb_filter", "filter_length", *_FIRST),
+        *("subsample_length", "atrous_rate"),
+    ),
+    "AtrousConvolution2D": (
+        *("nb_filter", *_SIDES, *_FIRST),
+        *("subsample", "atrous_rate", "dim_ordering"),
+    ),
+    "Convolution2D": ("nb_filter", *_SIDES, *_FIRST, "subsample", "dim_ordering"),
+    "Convolution3D": (
+        *("nb_filter", "kernel_dim1", "kernel_dim2", "kernel_dim3", *_FIRST),
+        *("subsample", "dim_ordering"),
+    ),
+    "Deconvolution2D": (
+        *("nb_filter", *_SIDES, "output_shape", *_FIRST),
+        *("subsample", "dim_ordering"),
+    ),
+    "SeparableConvolution2D": (
+        *("nb_filter", *_SIDES, *_FIRST),
+        *("subsample", "depth_multiplier", "dim_ordering"),
+    ),
 }
 """Order of the arguments of classes of Keras 1 that gave the sides of a window one by one."""
 
@@ -97,6 +108,10 @@ IDLE: dict[str, dict[str, Any]] = {
     "Dense": {"quantization_config": None},
     "RNN": {"time_major": False},
     "Embedding": {"quantization_config": None},
+    "EinsumDense": {"quantization_config": None},
+    "ConvTranspose": {"groups": 1},
+    "DepthwiseConv": {"groups": 1},
+    "SeparableConv": {"groups": 1},
 }
 """By class or base, arguments of other releases and the value that is always so here."""
 
@@ -183,11 +198,11 @@ def translate(
                 raise TypeError(f"{cls.__name__}: {names[0]} needs {', '.join(missing)} too.")
             _put(cls, kwargs, names[0], JOINED[names], tuple(kwargs.pop(n) for n in names))
     for name in old:
-        new = next((new for new in RENAMED[name] if new in own), None)
-        if new is not None:
-            value = kwargs.pop(name)
-            table = VALUES.get(name, {})
-            value = table.get(value, value) if isinstance(value, str) else value
+        found = [new for new in RENAMED[name] if new in own]
+        value = kwargs.pop(name) if found else None
+        table = VALUES.get(name, {})
+        value = table.get(value, value) if isinstance(value, str) else value
+        for new in found:
             _put(cls, kwargs, name, new, value)
     return (_windows(own, args) if keras_1 else args), kwargs
 
@@ -231,8 +246,9 @@ def by_name(name: str, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], dict[str
     ((), {'nb_filter': 64, 'nb_row': 3, 'nb_col': 5})
     """
     order = ORDERS[name]
-    sides = args[1 : order.index("init")]
-    if len(args) < order.index("init") or not all(isinstance(side, int) for side in sides):
+    end = 1 + next((len(names) for names in JOINED if names[0] in order), 1)
+    sides = args[1:end]
+    if len(args) < end or not all(isinstance(side, int) for side in sides):
         return args, {}
     return (), dict(zip(order, args, strict=False))
 

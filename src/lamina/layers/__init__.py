@@ -8,10 +8,18 @@
 from lamina.core.layer import Layer
 from lamina.core.spec import InputSpec
 from lamina.layers.activation import Activation, ReLU, Softmax
+from lamina.layers.adaptive_pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+)
 from lamina.layers.advanced_activation import ELU, LeakyReLU, PReLU, ThresholdedReLU
-from lamina.layers.bidirectional import Bidirectional
 from lamina.layers.attention import AdditiveAttention, Attention
 from lamina.layers.attention_multi_head import GroupedQueryAttention, MultiHeadAttention
+from lamina.layers.bidirectional import Bidirectional
 from lamina.layers.conv import Conv1D, Conv2D, Conv3D
 from lamina.layers.conv_recurrent import (
     ConvLSTM1D,
@@ -20,8 +28,11 @@ from lamina.layers.conv_recurrent import (
     ConvLSTM3D,
     ConvRNN2D,
 )
+from lamina.layers.conv_transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from lamina.layers.dense import Dense
+from lamina.layers.depthwise import DepthwiseConv1D, DepthwiseConv2D
 from lamina.layers.dropout import Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
+from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.embedding import Embedding
 from lamina.layers.function import Lambda
 from lamina.layers.global_pooling import (
@@ -33,6 +44,8 @@ from lamina.layers.global_pooling import (
     GlobalMaxPooling3D,
 )
 from lamina.layers.input import Input, InputLayer
+from lamina.layers.keras1_layers import Highway, MaxoutDense, ParametricSoftplus, SReLU
+from lamina.layers.local import LocallyConnected1D, LocallyConnected2D
 from lamina.layers.merge import (
     Add,
     Average,
@@ -55,7 +68,15 @@ from lamina.layers.merging import (
 )
 
 # After the module of the same name, which it hides: Keras 1 had a function there.
-from lamina.layers.keras1 import Convolution2D, Convolution3D, merge  # isort: skip
+from lamina.layers.keras1 import (  # isort: skip
+    AtrousConvolution1D,
+    AtrousConvolution2D,
+    Convolution2D,
+    Convolution3D,
+    Deconvolution2D,
+    SeparableConvolution2D,
+    merge,
+)
 from lamina.layers.noise import AlphaDropout, GaussianDropout, GaussianNoise
 from lamina.layers.normalization import BatchNormalization
 from lamina.layers.normalization_of_samples import (
@@ -95,6 +116,7 @@ from lamina.layers.keras1_recurrent import (  # isort: skip
     TimeDistributedDense,
 )
 from lamina.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
+from lamina.layers.separable import SeparableConv1D, SeparableConv2D
 from lamina.layers.wrappers import TimeDistributed, Wrapper
 
 ConvRecurrent2D = ConvRNN2D
@@ -104,6 +126,12 @@ AvgPool1D = AveragePooling1D
 AvgPool2D = AveragePooling2D
 AvgPool3D = AveragePooling3D
 Convolution1D = Conv1D
+Convolution1DTranspose = Conv1DTranspose
+Convolution2DTranspose = Conv2DTranspose
+Convolution3DTranspose = Conv3DTranspose
+Deconv2D = Conv2DTranspose
+Deconv3D = Conv3DTranspose
+Deconvolution3D = Conv3DTranspose
 GlobalAvgPool1D = GlobalAveragePooling1D
 GlobalAvgPool2D = GlobalAveragePooling2D
 GlobalAvgPool3D = GlobalAveragePooling3D
@@ -114,6 +142,7 @@ GroupQueryAttention = GroupedQueryAttention
 MaxPool1D = MaxPooling1D
 MaxPool2D = MaxPooling2D
 MaxPool3D = MaxPooling3D
+SeparableConvolution1D = SeparableConv1D
 
 __all__ = [
     "ELU",
@@ -122,9 +151,17 @@ __all__ = [
     "RNN",
     "Activation",
     "ActivityRegularization",
+    "AdaptiveAveragePooling1D",
+    "AdaptiveAveragePooling2D",
+    "AdaptiveAveragePooling3D",
+    "AdaptiveMaxPooling1D",
+    "AdaptiveMaxPooling2D",
+    "AdaptiveMaxPooling3D",
     "Add",
     "AdditiveAttention",
     "AlphaDropout",
+    "AtrousConvolution1D",
+    "AtrousConvolution2D",
     "Attention",
     "Average",
     "AveragePooling1D",
@@ -137,8 +174,11 @@ __all__ = [
     "Bidirectional",
     "Concatenate",
     "Conv1D",
+    "Conv1DTranspose",
     "Conv2D",
+    "Conv2DTranspose",
     "Conv3D",
+    "Conv3DTranspose",
     "ConvLSTM1D",
     "ConvLSTM2D",
     "ConvLSTM2DCell",
@@ -146,16 +186,26 @@ __all__ = [
     "ConvRNN2D",
     "ConvRecurrent2D",
     "Convolution1D",
+    "Convolution1DTranspose",
     "Convolution2D",
+    "Convolution2DTranspose",
     "Convolution3D",
+    "Convolution3DTranspose",
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",
     "CuDNNGRU",
     "CuDNNLSTM",
+    "Deconv2D",
+    "Deconv3D",
+    "Deconvolution2D",
+    "Deconvolution3D",
     "Dense",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
     "Dot",
     "Dropout",
+    "EinsumDense",
     "Embedding",
     "Flatten",
     "GRUCell",
@@ -175,6 +225,7 @@ __all__ = [
     "GlobalMaxPooling3D",
     "GroupNormalization",
     "GroupQueryAttention",
+    "Highway",
     "Identity",
     "Input",
     "InputLayer",
@@ -184,6 +235,8 @@ __all__ = [
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "LocallyConnected1D",
+    "LocallyConnected2D",
     "Masking",
     "MaxPool1D",
     "MaxPool2D",
@@ -192,16 +245,23 @@ __all__ = [
     "MaxPooling2D",
     "MaxPooling3D",
     "Maximum",
+    "MaxoutDense",
     "Minimum",
     "MultiHeadAttention",
     "Multiply",
     "PReLU",
+    "ParametricSoftplus",
     "Permute",
     "RMSNormalization",
     "ReLU",
     "Recurrent",
     "RepeatVector",
     "Reshape",
+    "SReLU",
+    "SeparableConv1D",
+    "SeparableConv2D",
+    "SeparableConvolution1D",
+    "SeparableConvolution2D",
     "SimpleRNN",
     "SimpleRNNCell",
     "Softmax",

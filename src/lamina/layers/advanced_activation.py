@@ -14,6 +14,7 @@ from lamina.layers.elementwise import Elementwise, as_float
 from lamina.typing import LayerOptions, Shape
 
 if TYPE_CHECKING:
+    from lamina.core.variable import Variable
     from lamina.typing import Array
 
 
@@ -40,8 +41,41 @@ class LeakyReLU(Elementwise):
         return activations.leaky_relu(as_float(inputs, self), self.alpha)
 
 
+class PerPlace(Elementwise):
+    """Base of the activations that have weights of their own for each place of a sample."""
+
+    def stated_axes(self, shared_axes: Any) -> list[int] | None:
+        """The axes along which places share their weights, or a ``ValueError``."""
+        if shared_axes is None:
+            return None
+        axes: Any = shared_axes if isinstance(shared_axes, list | tuple) else (shared_axes,)
+        if not all(checks.is_int(axis) and axis > 0 for axis in axes):
+            raise ValueError(
+                f"{self}: shared_axes must be axes of the input from 1 on, got {shared_axes!r}."
+            )
+        return [int(axis) for axis in axes]
+
+    def places(self, input_shape: Shape, shared_axes: list[int] | None) -> tuple[int, ...]:
+        """Shape of the weights for an input of a shape, which later inputs must have, too."""
+        shared = shared_axes or ()
+        if max(shared, default=0) >= len(input_shape):
+            raise ValueError(
+                f"{self}: shared_axes {shared_axes} are not all axes of an input of shape "
+                f"{input_shape}."
+            )
+        own = [axis for axis in range(1, len(input_shape)) if axis not in shared]
+        known = {axis: checks.known_size(input_shape, axis, self) for axis in own}
+        self.input_spec = InputSpec(ndim=len(input_shape), axes=dict(known))
+        return tuple(known.get(axis, 1) for axis in range(1, len(input_shape)))
+
+    def spread(self, inputs: Array, *weights: Variable) -> list[Array]:
+        """Weights as arrays of the shape and the dtype of the input."""
+        values = [weight.value.astype(inputs.dtype)[None] for weight in weights]
+        return [jnp.broadcast_to(value, inputs.shape) for value in values]
+
+
 @registry.register("layer")
-class PReLU(Elementwise):
+class PReLU(PerPlace):
     """Positive values as they are, negative ones times a learned slope. He and others (2015).
 
     Args:
@@ -71,32 +105,14 @@ class PReLU(Elementwise):
         self.alpha_initializer = initializers.get(alpha_initializer)
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
         self.alpha_constraint = constraints.get(alpha_constraint)
-        axes: Any = shared_axes if isinstance(shared_axes, list | tuple) else (shared_axes,)
-        axes = None if shared_axes is None else axes
-        if axes is not None and not all(checks.is_int(axis) and axis > 0 for axis in axes):
-            raise ValueError(
-                f"{self}: shared_axes must be axes of the input from 1 on, got {shared_axes!r}."
-            )
-        self.shared_axes = None if axes is None else [int(axis) for axis in axes]
+        self.shared_axes = self.stated_axes(shared_axes)
 
     def build(self, input_shape: Shape) -> None:
-        shared = self.shared_axes or ()
-        if max(shared, default=0) >= len(input_shape):
-            raise ValueError(
-                f"{self}: shared_axes {self.shared_axes} are not all axes of an input of shape "
-                f"{input_shape}."
-            )
-        own = [axis for axis in range(1, len(input_shape)) if axis not in shared]
-        known = {axis: checks.known_size(input_shape, axis, self) for axis in own}
-        self.alpha = self.add_weight(
-            "alpha", tuple(known.get(axis, 1) for axis in range(1, len(input_shape)))
-        )
-        self.input_spec = InputSpec(ndim=len(input_shape), axes=dict(known))
+        self.alpha = self.add_weight("alpha", self.places(input_shape, self.shared_axes))
 
     def call(self, inputs: Array) -> Array:
         inputs = as_float(inputs, self)
-        slopes = self.alpha.value.astype(inputs.dtype)[None]
-        slopes = jnp.broadcast_to(slopes, inputs.shape)
+        (slopes,) = self.spread(inputs, self.alpha)
         return jnp.where(inputs > 0, inputs, slopes * inputs)
 
 

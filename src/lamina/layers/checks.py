@@ -48,17 +48,16 @@ def fraction(value: Any, argument: str, layer: Any) -> float:
     return float(value)
 
 
-def per_axis(value: Any, rank: int, argument: str, layer: Any) -> tuple[int, ...]:
+def per_axis(value: Any, rank: int, argument: str, layer: Any, least: int = 1) -> tuple[int, ...]:
     """A positive int for each of `rank` axes, from one int or a sequence of them."""
-    if is_int(value) and value > 0:
+    if is_int(value) and value >= least:
         return (int(value),) * rank
     if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
         sizes = tuple(value)
-        if len(sizes) == rank and all(is_int(size) and size > 0 for size in sizes):
+        if len(sizes) == rank and all(is_int(size) and size >= least for size in sizes):
             return tuple(int(size) for size in sizes)
-    raise ValueError(
-        f"{layer}: {argument} must be a positive int or {rank} of them, got {value!r}."
-    )
+    kind = "a positive int" if least == 1 else f"an int of {least} or more"
+    raise ValueError(f"{layer}: {argument} must be {kind} or {rank} of them, got {value!r}.")
 
 
 def one_of(value: Any, words: Any, argument: str, layer: Any) -> Any:
@@ -109,6 +108,13 @@ def is_number(value: Any) -> bool:
     """Whether a value is a finite number, and no bool."""
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     return bool(number and np.isfinite(value))
+
+
+def number(value: Any, argument: str, layer: Any) -> float:
+    """A finite number, or a ``ValueError``."""
+    if not is_number(value):
+        raise ValueError(f"{layer}: {argument} must be a number, got {value!r}.")
+    return float(value)
 
 
 def not_negative(value: Any, argument: str, layer: Any) -> float:

@@ -17,7 +17,37 @@ if TYPE_CHECKING:
     from lamina.typing import Array
 
 
-class Conv(Spatial, KernelLayer):
+class Windows(Spatial, KernelLayer):
+    """Base of the layers that slide windows of weights over the spatial axes."""
+
+    rank: ClassVar[int]  # type: ignore[misc]
+    paddings: ClassVar[Any] = Padding
+
+    def set_windows(
+        self, kernel_size: Any, strides: Any, padding: Any, data_format: Any, dilation_rate: Any
+    ) -> None:
+        """Check and keep what says where the windows are."""
+        self.kernel_size = checks.per_axis(kernel_size, self.rank, "kernel_size", self)
+        self.strides = checks.per_axis(strides, self.rank, "strides", self)
+        self.dilation_rate = checks.per_axis(dilation_rate, self.rank, "dilation_rate", self)
+        self.padding: CausalPadding = checks.one_of(padding, self.paddings, "padding", self)
+        self.data_format: DataFormat = checks.data_format(data_format, self)
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError(
+                f"{self}: strides and dilation_rate cannot both be larger than 1, got "
+                f"{self.strides} and {self.dilation_rate}."
+            )
+        self.channel_axis = -1 if self.data_format == "channels_last" else 1
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    def output_sizes(self, input_shape: Shape) -> Shape:
+        """The spatial sizes of the output."""
+        sizes = self.spatial(input_shape)
+        axes = zip(sizes, self.kernel_size, self.strides, self.dilation_rate, strict=True)
+        return tuple(conv_output_size(*axis, padding=self.padding) for axis in axes)
+
+
+class Conv(Windows):
     """Slide learned windows over the spatial axes (a cross-correlation).
 
     Args:
@@ -45,9 +75,6 @@ class Conv(Spatial, KernelLayer):
         ValueError: an argument that makes no sense, strides and dilation together, or an input
             that is too small for the window.
     """
-
-    rank: ClassVar[int]  # type: ignore[misc]
-    paddings: ClassVar[Any] = Padding
 
     def __init__(
         self,
@@ -83,19 +110,8 @@ class Conv(Spatial, KernelLayer):
             **options,
         )
         self.filters = checks.positive(filters, "filters", self)
-        self.kernel_size = checks.per_axis(kernel_size, self.rank, "kernel_size", self)
-        self.strides = checks.per_axis(strides, self.rank, "strides", self)
-        self.dilation_rate = checks.per_axis(dilation_rate, self.rank, "dilation_rate", self)
-        self.padding: CausalPadding = checks.one_of(padding, self.paddings, "padding", self)
-        self.data_format: DataFormat = checks.data_format(data_format, self)
+        self.set_windows(kernel_size, strides, padding, data_format, dilation_rate)
         self.groups = checks.divides(groups, self.filters, "groups", "filters", self)
-        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            raise ValueError(
-                f"{self}: strides and dilation_rate cannot both be larger than 1, got "
-                f"{self.strides} and {self.dilation_rate}."
-            )
-        self.channel_axis = -1 if self.data_format == "channels_last" else 1
-        self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def kernel_shape(self, channels: int) -> tuple[int, ...]:
         checks.divides(self.groups, channels, "groups", "the channels of the input", self)
@@ -117,10 +133,7 @@ class Conv(Spatial, KernelLayer):
             raise
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        sizes = self.spatial(input_shape)
-        axes = zip(sizes, self.kernel_size, self.strides, self.dilation_rate, strict=True)
-        spatial = tuple(conv_output_size(*axis, padding=self.padding) for axis in axes)
-        return self.joined(input_shape, spatial, self.filters)
+        return self.joined(input_shape, self.output_sizes(input_shape), self.filters)
 
 
 @registry.register("layer", "Convolution1D")

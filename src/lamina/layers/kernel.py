@@ -78,14 +78,23 @@ class KernelLayer(Layer):
         """Combine inputs and kernel, before bias and activation."""
         raise NotImplementedError
 
+    bias: Variable | None
+
+    def add_weights(self, shape: tuple[int, ...]) -> None:
+        """Make the kernel of a shape, and what comes with it."""
+        self.kernel = self.add_weight("kernel", shape)
+        self.bias = self.add_weight("bias", shape[-1:]) if self.use_bias else None
+
     def build(self, input_shape: Shape) -> None:
         channels = checks.known_size(input_shape, self.channel_axis, self)
-        shape = self.kernel_shape(channels)
-        self.kernel = self.add_weight("kernel", shape)
-        self.bias: Variable | None = self.add_weight("bias", shape[-1:]) if self.use_bias else None
+        self.add_weights(self.kernel_shape(channels))
         stated: Any = self.input_spec
         rank = {} if stated is None else {"ndim": stated.ndim, "min_ndim": stated.min_ndim}
         self.input_spec = InputSpec(axes={self.channel_axis: channels}, **rank)
+
+    def biased(self, outputs: Array, bias: Array) -> Array:
+        """Add the bias to the product."""
+        return bias_add(outputs, bias, self.channel_axis)
 
     def call(self, inputs: Array) -> Array:
         dtype = self.dtype_policy.compute_dtype
@@ -98,5 +107,5 @@ class KernelLayer(Layer):
             inputs = inputs.astype(dtype)
         outputs = self.product(inputs, self.kernel.value.astype(dtype))
         if self.bias is not None:
-            outputs = bias_add(outputs, self.bias.value.astype(dtype), self.channel_axis)
+            outputs = self.biased(outputs, self.bias.value.astype(dtype))
         return outputs if self.activation is activations.linear else self.activation(outputs)

@@ -220,6 +220,40 @@ def depthwise_conv(
     )
 
 
+def separable_conv(
+    x: Any,
+    kernel: Any,
+    pointwise: Any,
+    *,
+    strides: Sequence[int],
+    dilation: Sequence[int],
+    padding: CausalPadding,
+    data_format: DataFormat = "channels_last",
+) -> Array:
+    """`depthwise_conv`, and then a product with a matrix at each place.
+
+    Args:
+        x: array of batch, one to three spatial axes, and channels.
+        kernel: array of shape ``(*window, channels, multiplier)``.
+        pointwise: array of shape ``(*ones, channels * multiplier, outputs)``.
+        strides: as for `conv`.
+        dilation: as for `conv`.
+        padding: as for `conv`.
+        data_format: where the channels are.
+
+    >>> x, kernel, pointwise = jnp.ones((1, 5, 4)), jnp.ones((3, 4, 2)), jnp.ones((1, 8, 6))
+    >>> separable_conv(x, kernel, pointwise, strides=(1,), dilation=(1,), padding="same").shape
+    (1, 5, 6)
+    """
+    middle = depthwise_conv(
+        x, kernel, strides=strides, dilation=dilation, padding=padding, data_format=data_format
+    )
+    once = (1,) * len(strides)
+    return conv(
+        middle, pointwise, strides=once, dilation=once, padding="valid", data_format=data_format
+    )
+
+
 def conv_transpose(
     x: Any,
     kernel: Any,
@@ -334,5 +368,6 @@ __all__ = [
     "conv_transpose",
     "conv_transpose_output_size",
     "depthwise_conv",
+    "separable_conv",
     "window_padding",
 ]
