@@ -201,6 +201,36 @@ class EigenvalueRegularizer(Regularizer):
         return {"k": self.k}
 
 
+@registry.register("regularizer")
+class SummedOverBatch(Regularizer):
+    """Another regularizer of an output, for the whole batch, not for the mean of its rows.
+
+    A layer divides the penalty on its output by the number of rows, as ``tf.keras`` and Keras 3
+    do; Keras 1 and 2 did not, and layers from their files have this in its place.
+
+    Args:
+        regularizer: what a layer takes as a regularizer.
+
+    Raises:
+        ValueError: an unknown name, or none.
+
+    >>> SummedOverBatch(L1(0.5))(jnp.array([[1.0], [-2.0]]))
+    Array(3., dtype=float32)
+    """
+
+    def __init__(self, regularizer: Like) -> None:
+        self.regularizer = get(regularizer)
+        if self.regularizer is None:
+            raise ValueError("SummedOverBatch: regularizer must be one, got None.")
+
+    def __call__(self, x: ArrayLike) -> Array:
+        array = jnp.asarray(x)
+        return self.regularizer(array) * max(array.shape[0] if array.ndim else 1, 1)
+
+    def get_config(self) -> Config:
+        return {"regularizer": serialize(self.regularizer)}
+
+
 l1, l2 = L1, L2
 activity_l1, activity_l2 = L1, L2
 WeightRegularizer = ActivityRegularizer = L1L2Regularizer = L1L2
@@ -280,6 +310,7 @@ __all__ = [
     "Like",
     "OrthogonalRegularizer",
     "Regularizer",
+    "SummedOverBatch",
     "WeightRegularizer",
     "activity_l1",
     "activity_l1l2",

@@ -86,7 +86,8 @@ class ActivityRegularization(Elementwise):
         super().__init__(**options)
         self.l1 = checks.not_negative(l1, "l1", self)
         self.l2 = checks.not_negative(l2, "l2", self)
-        self.activity_regularizer = regularizers.L1L2(self.l1, self.l2)
+        if self.activity_regularizer is None:  # files of Keras 1 and 2 have one that sums
+            self.activity_regularizer = regularizers.L1L2(self.l1, self.l2)
 
     def call(self, inputs: Array) -> Array:
         return as_float(inputs, self)

@@ -56,10 +56,19 @@ def translated(config: Any, version: Any = None) -> Config:
     """
     number = releases.dialect_of(config, version)
     ordering = keras1.ordering(config) if number == 1 else None
-    translation = dialect.Translation(number, ordering)
+    translation = dialect.Translation(number, ordering, summed=_sums(config, version, number))
     entry = translation.layer(config)
     _check_known(translation)
     return entry
+
+
+def _sums(config: Any, version: Any, number: int) -> bool:
+    """Whether the release that wrote a config sums the penalties on outputs over the batch."""
+    if isinstance(config, Mapping) and "lamina_version" in config:
+        return False
+    stated = config.get("keras_version") if isinstance(config, Mapping) else None
+    version = version if version is not None else stated
+    return number == 1 if version is None else releases.is_old_keras(version)
 
 
 def translated_body(class_name: str, config: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 from lamina import registry
 from lamina.core import dialects
 from lamina.core.layer import Layer
-from lamina.saving import keras1, operations, values
+from lamina.saving import keras1, operations, recurrent_configs, values
 from lamina.typing import Config, LayerOptions
 
 POLICIES = frozenset({"DTypePolicy", "FloatDTypePolicy", "Policy", "PolicyV1"})
@@ -31,6 +31,7 @@ HARMLESS = frozenset(
     {
         *("build_input_shape", "implementation", "use_cudnn", "renorm_momentum", "time_major"),
         *("synchronized", "is_graph_network", "is_legacy_optimizer", "jit_compile", "experimental"),
+        *("query_shape", "key_shape", "value_shape"),
     }
 )
 """Arguments that say how a release computes, not what."""
@@ -48,14 +49,16 @@ class Translation:
     Args:
         dialect: 1, 2 or 3.
         ordering: the ``dim_ordering`` of layers of Keras 1 that state none.
+        summed: whether penalties on outputs are not divided by the number of rows.
 
     Attributes:
         unknown: layers whose class is not known: the class, and the layer's name.
     """
 
-    def __init__(self, dialect: int, ordering: str | None = None) -> None:
+    def __init__(self, dialect: int, ordering: str | None = None, *, summed: bool = False) -> None:
         self.dialect = dialect
         self.ordering = ordering
+        self.summed = summed
         self.unknown: dict[str, str] = {}
 
     def layer(self, entry: Any) -> Config:
@@ -141,7 +144,7 @@ class Translation:
         package = str(entry.get("module") or "keras").split(".", maxsplit=1)[0]
         if package not in OWN_PACKAGES and registry.find("layer", name) is not None:
             return f"{entry['module']}.{name}"  # somebody's class, which shares a name with ours
-        return keras1.RENAMED.get(name, name)
+        return (keras1.RENAMED | recurrent_configs.RENAMED).get(name, name)
 
     def _layer_config(self, name: str, config: Any) -> Any:
         custom = registry.find_custom(name)
@@ -151,10 +154,13 @@ class Translation:
             return self._sequence(config)
         if not isinstance(config, Mapping):
             raise ValueError(f"The config of a {name!r} must be a dict, got {_short(config)}.")
+        if self.summed:
+            config = keras1.summed(name, config)
         if custom is not None:
             return self._custom(config)
         if self.dialect == 1:
             config = keras1.completed(name, config, self.ordering)
+        config = recurrent_configs.completed(name, config, self.dialect, self.summed)
         return self._arguments(find_layer(name), config)
 
     def _graph(self, config: Mapping[str, Any]) -> Config:

@@ -41,6 +41,24 @@ def ordering(config: Any) -> str | None:
     return stated[0] if len(stated) == 1 else None
 
 
+def summed(name: str, config: Mapping[str, Any]) -> Config:
+    """The config of a layer of Keras 1 or 2, with a penalty on its output that sums over the batch.
+
+    Args:
+        name: class of the layer.
+        config: its config.
+    """
+    found = dict(config)
+    if name == "ActivityRegularization":
+        factors = {key: found.get(key, 0.0) for key in ("l1", "l2")}
+        found["activity_regularizer"] = {"class_name": "L1L2", "config": factors}
+    penalty = found.get("activity_regularizer")
+    if penalty is not None:
+        config = {"regularizer": penalty}
+        found["activity_regularizer"] = {"class_name": "SummedOverBatch", "config": config}
+    return found
+
+
 def completed(name: str, config: Mapping[str, Any], stated: str | None) -> Config:
     """The config of a layer of Keras 1 with what it left open.
 

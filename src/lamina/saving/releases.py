@@ -56,6 +56,20 @@ def is_newer(version: Any) -> bool:
     return head.isdecimal() and int(head) > NEWEST
 
 
+def is_old_keras(version: Any) -> bool:
+    """Whether a file is of the Keras that was a package of its own before ``tf.keras``: 1 to 2.3.
+
+    >>> is_old_keras("2.2.4"), is_old_keras("2.2.4-tf"), is_old_keras("2.15.0")
+    (True, False, False)
+    """
+    text = version.decode("utf-8", "replace") if isinstance(version, bytes) else str(version)
+    parts = text.split(".")
+    if not parts[0].isdecimal() or text.endswith("-tf"):
+        return False
+    minor = int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else 0
+    return (int(parts[0]), minor) < (2, 4)
+
+
 def _items(config: Any) -> Iterator[tuple[str, Any]]:
     """All keys of all dicts in a config, with their values; no deeper than need be."""
     stack = [config]

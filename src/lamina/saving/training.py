@@ -9,6 +9,7 @@ from lamina import losses, metrics, optimizers, registry
 from lamina.core import allowance
 from lamina.optimizers.missing import MissingOptimizer
 from lamina.saving import dialect, releases
+from lamina.saving.releases import is_old_keras
 from lamina.training import measures, outputs
 from lamina.typing import Config
 from lamina.warning import warn
@@ -211,17 +212,3 @@ def _name(value: Any) -> str:
     if not isinstance(value, Mapping):
         return str(value)
     return str(value.get("config") if dialect.is_function(value) else value.get("class_name"))
-
-
-def is_old_keras(version: Any) -> bool:
-    """Whether a file is of the Keras that was a package of its own before ``tf.keras``: 1 to 2.3.
-
-    >>> is_old_keras("2.2.4"), is_old_keras("2.2.4-tf"), is_old_keras("2.15.0")
-    (True, False, False)
-    """
-    text = version.decode("utf-8", "replace") if isinstance(version, bytes) else str(version)
-    parts = text.split(".")
-    if not parts[0].isdecimal() or text.endswith("-tf"):
-        return False
-    minor = int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else 0
-    return (int(parts[0]), minor) < (2, 4)
