@@ -1,5 +1,6 @@
 """`save_model` and `load_model`: every kind of model comes back, and trains on as it would have."""
 
+import io
 import json
 import zipfile
 from typing import Any
@@ -8,8 +9,19 @@ import h5py
 import numpy as np
 import pytest
 
-from lamina import activations, backend, layers, losses, metrics, optimizers, registry, schedules
+from lamina import (
+    activations,
+    backend,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    random,
+    registry,
+    schedules,
+)
 from lamina.models import Model, Sequential, load_model, save_model
+from lamina.utils import set_random_seed
 
 ENDINGS = ("h5", "keras")
 RNG = np.random.default_rng(7)
@@ -208,6 +220,93 @@ def test_training_goes_on_as_without_a_file(tmp_path, optimizer, ending):
         again.train_on_batch(x, y)
     for old, new in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_allclose(old, new, rtol=1e-6, atol=1e-7)
+
+
+class Shaken(layers.Layer):
+    """Noise from a generator of seeds of its own."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.numbers = random.SeedGenerator()
+
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        if not training:
+            return inputs
+        return inputs + random.normal(inputs.shape, stddev=0.1, seed=self.numbers)
+
+
+def shaken(optimizer: Any) -> Any:
+    model = Sequential(
+        [
+            layers.Dense(6, activation="tanh", input_shape=(3,)),
+            layers.Dropout(0.3),
+            Shaken(),
+            layers.GaussianNoise(0.2, seed=5),
+            layers.BatchNormalization(),
+            layers.Dense(2),
+        ]
+    )
+    model.compile(optimizer, "mse", metrics=["mae"])
+    return model
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda: optimizers.Adam(0.05),
+        lambda: optimizers.SGD(schedules.ExponentialDecay(0.1, 3, 0.5), momentum=0.9),
+        lambda: optimizers.RMSprop(0.01, centered=True, momentum=0.3),
+    ],
+)
+def test_random_training_goes_on_bit_for_bit(tmp_path, optimizer, ending):
+    """Dropout, noise and the order of rows are those of a training that never stopped."""
+    set_random_seed(3)
+    model = shaken(optimizer())
+    x, y = noise(19, 3), noise(19, 2)
+    model.fit(x, y, batch_size=4, epochs=2, verbose=0)
+    model.save(tmp_path / f"model.{ending}")
+    set_random_seed(8)
+    again = load_model(tmp_path / f"model.{ending}", {"Shaken": Shaken})
+    old = model.fit(x, y, batch_size=4, epochs=3, verbose=0).history
+    new = again.fit(x, y, batch_size=4, epochs=3, verbose=0).history
+    assert old == new
+    for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    again.compile("adam", "mse")  # a training of its own
+    assert int(again._step) == 0
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[", "not JSON"),
+        ("{}", "no 'seed', but None"),
+        ('{"seed": -1, "step": 0, "epochs": 0}', "no 'seed', but -1"),
+        ('{"seed": 1, "step": 0, "epochs": 0, "generators": [[1]]}', r"says \[1\] of a generator"),
+        ('{"seed": 1, "step": 0, "epochs": 0}', "generators of seeds are"),
+    ],
+)
+def test_damaged_randomness_is_a_warning(tmp_path, ending, text, message):
+    model = shaken("sgd")
+    path = tmp_path / f"model.{ending}"
+    model.save(path)
+    if ending == "h5":
+        with h5py.File(path, "r+") as file:
+            file.attrs["lamina_randomness"] = np.bytes_(text)
+    else:
+        with zipfile.ZipFile(path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        held = io.BytesIO(members["model.weights.h5"])
+        with h5py.File(held, "r+") as file:
+            file.attrs["lamina_randomness"] = np.bytes_(text)
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in (members | {"model.weights.h5": held.getvalue()}).items():
+                archive.writestr(name, data)
+    with pytest.warns(UserWarning, match=message):
+        again = load_model(path, {"Shaken": Shaken})
+    np.testing.assert_array_equal(again.get_weights()[0], model.get_weights()[0])
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

@@ -16,6 +16,7 @@ from lamina.saving import (
     legacy_weights,
     limits,
     optimizer_reading,
+    randomness,
     reading,
     releases,
     tensors,
@@ -169,6 +170,7 @@ def load_model(
             with registry.custom_object_scope(custom_objects or {}):
                 training.compile_from(model, whole.training, whole.version, path)
             _restore_optimizer(model, whole, found)
+            _restore_randomness(model, whole)
     return model
 
 
@@ -211,6 +213,19 @@ def _restore_optimizer(model: Any, whole: Whole, found: Found | None) -> None:
         warn(
             f"{whole.label}: the state of the optimizer cannot be read ({error}) It starts anew; "
             "the weights of the model are those of the file."
+        )
+
+
+def _restore_randomness(model: Any, whole: Whole) -> None:
+    """Let random draws and the order of rows go on as they would have."""
+    if model._compilation is None:
+        return
+    try:
+        randomness.restore(model, whole.root, whole.label)
+    except ValueError as error:
+        warn(
+            f"{whole.label}: what random draws go by cannot be read ({error}) They begin anew; all "
+            "else is that of the file."
         )
 
 

@@ -16,6 +16,7 @@ from lamina.saving import (
     legacy_weights,
     optimizer_state,
     optimizer_writing,
+    randomness,
     training_writing,
     writing,
 )
@@ -152,6 +153,8 @@ def _write_archive(file: IO[bytes], model: Any, config: str, compiled: bool) -> 
     weights = BytesIO()
     with written(weights) as root:
         keras3_weights.write(root, model, optimizer)
+        if compiled:
+            randomness.write(root, model)
     with zipfile.ZipFile(file, "w") as members:
         members.writestr(archive.METADATA, json.dumps(facts))
         members.writestr(archive.CONFIG, config)
@@ -172,6 +175,7 @@ def _write_h5(file: IO[bytes], model: Any, config: str, section: str | None) -> 
         put_text(root, "backend", "jax")
         if section is not None:
             put_text(root, "training_config", section)
+            randomness.write(root, model)
         legacy_weights.write(root.create_group("model_weights"), model)
         if section is not None and model.optimizer.state is not None:
             optimizer_writing.write(root, model.optimizer)
