@@ -475,6 +475,14 @@ def test_it_lives_no_longer_than_its_last_user():
     assert kept[1]() is None
 
 
+def test_a_graph_lives_no_longer_than_its_result():
+    factor, x = K.sum(K.variable(A)), K.placeholder((2, 3))
+    result = weakref.ref(K.exp(x * factor))
+    gc.collect()
+    assert result() is None
+    assert K.eval(factor) is not None
+
+
 def test_long_chains():
     w = K.variable([1.0, 2.0])
     term = K.sum(K.square(w))
