@@ -129,3 +129,18 @@ def test_16_bits_are_kept_apart_from_other_layers():
     hidden = layers.Dense(3, dtype="float16")(x)
     output = layers.Dense(2)(hidden)
     assert [hidden.dtype, output.dtype] == ["float16", "float32"]
+
+
+@pytest.mark.skipif(jax.config.jax_enable_x64, reason="64-bit types are on")  # type: ignore[attr-defined]
+@pytest.mark.parametrize("name", ["Activation", "Dense", "Dropout", "Flatten"])
+def test_float64_without_64_bits_is_refused_by_name(name):
+    options = {"Activation": ("tanh",), "Dense": (2,), "Dropout": (0.5,)}.get(name, ())
+    layer = getattr(layers, name)(*options, dtype="float64", name="me")
+    for inputs in (np.ones((2, 3), "f"), Input((3,))):
+        with pytest.raises(ValueError, match=rf"{name} 'me': dtype float64 needs .*set_floatx"):
+            layer(inputs)
+
+
+def test_weights_of_whole_numbers_are_refused_by_name():
+    with pytest.raises(ValueError, match=r"Dense 'me', weight 'kernel': .* must be a float type"):
+        layers.Dense(2, dtype="int32", name="me")(np.ones((2, 3), "f"))

@@ -343,3 +343,32 @@ def test_arguments_of_the_caller_and_the_layer_are_two():
     given["factor"] = 5.0
     np.testing.assert_array_equal(layer(np.ones((1, 2))), [[2.0, 2.0]])
     assert given == {"factor": 5.0}
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "message"),
+    [
+        (lambda x, y: x + y, None, "needs 'y', which arguments does not hold"),
+        (lambda x, *, y: x + y, None, "needs 'y'"),
+        (lambda x, y, z: x + y, {"y": 1.0}, "needs 'z'"),
+        (lambda *, mask: mask, None, "has no parameter for the input"),
+        (lambda y, x: x * y, {"y": 2.0}, "has no parameter for the input"),
+    ],
+)
+def test_what_a_function_needs_is_checked_at_once(function, arguments, message):
+    with pytest.raises(TypeError, match=f"Lambda 'l': the function .* {message}"):
+        Lambda(function, arguments=arguments, name="l")
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        (lambda x, y: x * y, {"y": 2.0}),
+        (lambda *tensors: tensors[0] * 2, None),
+        (lambda x, y=2.0, **further: x * y, None),
+        (lambda x, mask, training: x * 2, None),
+        (np.float32(2).__mul__, None),
+    ],
+)
+def test_functions_that_can_be_called(function, arguments):
+    assert Lambda(function, arguments=arguments).name

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 from jax.core import Tracer
 
-from lamina.core import calls, context, dispatch, pure, shapes, spec, weights
+from lamina.core import calls, context, dispatch, policy, pure, shapes, spec, weights
 from lamina.core.symbolic import is_symbolic
 from lamina.core.weights import WeightOwner
 from lamina.typing import Config
@@ -37,6 +37,7 @@ class Builds(WeightOwner):
             spec.check(self, inputs)
         if self.built:
             return
+        policy.check_wide(self)
         self._build_shape = _with_unknown(self._shapes_to_build(args, kwargs))
         if not self._built_by_call():
             self.build(self._build_shape)

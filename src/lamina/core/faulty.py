@@ -36,6 +36,12 @@ def asks_for_values(error: BaseException) -> bool:
     return isinstance(error, (ValuesNeededError, *_VALUES))
 
 
+def within(who: str, error: Exception) -> None:
+    """Begin the message of an error of lamina's own with who met it."""
+    if error.args and isinstance(error.args[0], str):
+        error.args = (f"{who}: {error.args[0]}", *error.args[1:])
+
+
 def without_note(error: BaseException) -> None:
     """Take away the note with which JAX says that it left out some of its frames."""
     notes = getattr(error, "__notes__", None)

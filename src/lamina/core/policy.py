@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -44,6 +45,19 @@ class DTypePolicy:
 
     def __repr__(self) -> str:
         return f"<DTypePolicy {self.name!r}>"
+
+
+def check_wide(layer: Any) -> None:
+    """Refuse a layer of float64 where JAX would compute with float32 without a word.
+
+    Raises:
+        ValueError: JAX's 64-bit types are off.
+    """
+    if layer.dtype_policy.compute_dtype == "float64" and not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+        raise ValueError(
+            f"{layer}: dtype float64 needs JAX's 64-bit types: call set_floatx('float64') or "
+            "jax.config.update('jax_enable_x64', True) first."
+        )
 
 
 _state: dict[str, DTypePolicy | None] = {"policy": None}

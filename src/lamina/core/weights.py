@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina import constraints, initializers, regularizers
-from lamina.core import context, policy
+from lamina.core import context, faulty, policy
 from lamina.core.derived import derive
 from lamina.core.variable import Variable
 
@@ -61,15 +61,19 @@ class WeightOwner:
             initializer = getattr(self, f"{name}_initializer", None) or _default(dtype)
         regularizer = options.pop("regularizer", None) or getattr(self, f"{name}_regularizer", None)
         constraint = options.pop("constraint", None) or getattr(self, f"{name}_constraint", None)
-        variable = Variable(
-            initializers.get(initializer),
-            shape,
-            dtype,
-            trainable=bool(trainable),
-            name=name,
-            regularizer=regularizers.get(regularizer),
-            constraint=constraints.get(constraint),
-        )
+        try:
+            variable = Variable(
+                initializers.get(initializer),
+                shape,
+                dtype,
+                trainable=bool(trainable),
+                name=name,
+                regularizer=regularizers.get(regularizer),
+                constraint=constraints.get(constraint),
+            )
+        except (TypeError, ValueError) as error:
+            faulty.within(f"{self}, weight {name!r}", error)
+            raise
         variable.path = f"{self.name}/{name}"
         keep = self._trainable_weights if trainable else self._non_trainable_weights
         keep.append(variable)

@@ -76,6 +76,7 @@ class Lambda(Layer):
         self.arguments: dict[str, Any] = dict(arguments or {})
         accepted = _parameters(function)
         self._check_keywords(accepted)
+        self._check_needed(list(accepted.values()))
         self._passes_mask = "mask" in accepted and "mask" not in self.arguments
         self._passes_training = "training" in accepted and "training" not in self.arguments
 
@@ -92,6 +93,22 @@ class Lambda(Layer):
                 f"{self}: arguments holds {unknown[0]!r}, which the function "
                 f"{_name(self.function)!r} does not take; its parameters are "
                 f"{', '.join(accepted)}."
+            )
+
+    def _check_needed(self, accepted: list[inspect.Parameter]) -> None:
+        """Raise an error if a call could not give the function all that it needs."""
+        first = next((p.name for p in accepted if p.kind in _POSITIONAL), None)
+        if accepted and (first is None or first in self.arguments):
+            raise TypeError(
+                f"{self}: the function {_name(self.function)!r} has no parameter for the input, "
+                "which is its first argument."
+            )
+        given = {*self.arguments, "mask", "training", first}
+        lacking = [p.name for p in accepted if p.default is p.empty and p.name not in given]
+        if lacking := [n for n in lacking if n not in _collecting(accepted)]:
+            raise TypeError(
+                f"{self}: the function {_name(self.function)!r} needs {lacking[0]!r}, which "
+                "arguments does not hold. Several inputs come as one list, the first argument."
             )
 
     def call(self, inputs: Nested, mask: Any = None, training: Any = None) -> Nested:
@@ -229,6 +246,18 @@ def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]
 
 def _name(function: Any) -> str:
     return getattr(function, "__name__", type(function).__name__)
+
+
+_POSITIONAL = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    inspect.Parameter.VAR_POSITIONAL,
+)
+
+
+def _collecting(parameters: list[inspect.Parameter]) -> list[str]:
+    """Names of ``*args`` and ``**kwargs``."""
+    return [p.name for p in parameters if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
 
 
 PLACES = ("activations", "backend", "ops")
