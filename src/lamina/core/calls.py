@@ -40,7 +40,7 @@ def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     dynamic = [leaf for leaf in leaves if _is_array(leaf)]
     static = tuple(None if _is_array(leaf) else leaf for leaf in leaves)
     sizes = tuple([(leaf.shape, leaf.dtype) for leaf in dynamic])
-    key = (structure, static, sizes, _parts_token(layer))
+    key = (structure, static, sizes, parts_token(layer))
     program = layer._compiled_calls.get(key)
     origin = None if mask is None else masks.origin(shapes.listed(args[0]))
     if program is None:
@@ -92,7 +92,7 @@ def _keep(layer: Layer, key: Any, program: Program) -> None:
     layer._compiled_calls[key] = program
 
 
-def _parts_token(layer: Layer) -> int:
+def parts_token(layer: Layer) -> int:
     """A number for the layers, weights and flags as they are now.
 
     Looked up anew only when an attribute of some layer changed since the last call.
@@ -110,7 +110,7 @@ def _parts_token(layer: Layer) -> int:
 
 
 NO_TOKEN: tuple[int, int, dict[Any, int]] = (-1, 0, {})
-"""What `_parts_token` keeps on a layer before its first call."""
+"""What `parts_token` keeps on a layer before its first call."""
 
 
 def uncalled() -> dict[str, Any]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from lamina.models import functional
 from lamina.models.arguments import check_epochs, check_split, translated, validation_parts
 from lamina.models.compiled import Compiled
-from lamina.training import loop
+from lamina.training import lengths, loop
 from lamina.training.callbacks import CallbackList
 from lamina.training.data import FixedSource, make_source, split_validation
-from lamina.training.data.arrays import as_one_batch
+from lamina.training.data.arrays import DEFAULT_BATCH_SIZE, as_one_batch
 from lamina.training.data.values import is_arrays
 from lamina.training.progress import checked_verbosity
 
@@ -299,7 +299,8 @@ class Trainer(Compiled):
         if callbacks is None and verbose in (0, "auto") and workload == _ALONE:
             batch = as_one_batch(x, batch_size, "predict")
             if batch is not None:
-                return loop.joined([self._predicted(batch)])
+                most = DEFAULT_BATCH_SIZE if batch_size is None else batch_size
+                return loop.joined([lengths.predicted(self, batch, most)])
         source = self._source(x, batch_size=batch_size, where="predict", **workload)
         try:
             verbose = 0 if verbose == "auto" else verbose
@@ -307,10 +308,6 @@ class Trainer(Compiled):
             return loop.predict(self, source, listed)
         finally:
             source.close()
-
-    def _predicted(self, x: Any) -> Any:
-        """Outputs of one batch, on the device."""
-        return self(x)
 
 
 _ALONE = {"steps": None, "workers": 1, "use_multiprocessing": False, "max_queue_size": 10}

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.training import lengths
 from lamina.training.callbacks import CallbackList
 from lamina.training.callbacks.bar import ProgressBar
 from lamina.training.callbacks.base import Training
@@ -21,6 +22,7 @@ from lamina.training.data.streams import StreamSource
 from lamina.training.epochs import Epochs
 from lamina.training.interrupt import Interrupt
 from lamina.training.logs import Logs
+from lamina.training.state import rows_of
 from lamina.warning import warn
 
 
@@ -180,13 +182,15 @@ def predict(model: Any, source: Source, callbacks: CallbackList) -> Any:
     interrupt = Interrupt()
     parts: list[Any] = []
     each = callbacks.needs_predict_batches
+    most = getattr(source, "batch_size", 0)
     with interrupt.held():
         try:
             callbacks.on_predict_begin({})
             for step, (x, _, _) in enumerate(source.batches(0)):
                 if each:
                     callbacks.on_predict_batch_begin(step, {})
-                parts.append(model._predicted(x))
+                most = most or rows_of(x)
+                parts.append(lengths.predicted(model, x, most))
                 interrupt.check()
                 if each:
                     callbacks.on_predict_batch_end(step, {"outputs": parts[-1]})
