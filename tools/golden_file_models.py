@@ -409,6 +409,52 @@ def legacy_adam(r):
     return Case(model, [floats(BATCH, 2)], [floats(BATCH, 1)], compiled)
 
 
+def transformer(r):
+    """Attention of heads with masks and causality, layer normalization, single attention."""
+    layers = r.layers
+    words = layers.Input((6,), dtype="int32", name="words")
+    # Keras 3 takes the mask off what its heads look at, so that the sum behind them has none.
+    x = layers.Embedding(9, 4, mask_zero=r.major == 2, name="vectors")(words)
+    heads = layers.MultiHeadAttention(2, 3, value_dim=3, name="heads")
+    y = heads(x, x, use_causal_mask=True)
+    x = layers.LayerNormalization(epsilon=1e-5, name="norm")(layers.Add(name="sum")([x, y]))
+    x = layers.Attention(use_scale=True, name="single")([x, x])
+    x = layers.AdditiveAttention(name="additive")([x, x])
+    x = layers.GlobalAveragePooling1D(name="mean")(x)
+    model = r.models.Model(words, layers.Dense(2, name="out")(x), name="transformer")
+    compiled = {"optimizer": r.optimizer("Adam", 0.01), "loss": "mse"}
+    inputs = np.array([[1, 2, 3, 0, 0, 0], [4, 5, 6, 7, 8, 1], [3, 0, 0, 0, 0, 0]], "int32")
+    return Case(model, [inputs], [floats(3, 2)], compiled)
+
+
+def normalizations(r):
+    """Normalization of samples, and what is done to images first."""
+    layers = r.layers
+    model = r.sequential(
+        (5, 4, 6),
+        layers.Rescaling(0.5, offset=0.25),
+        layers.GroupNormalization(3, axis=-1),
+        layers.Resizing(4, 3),
+        layers.LayerNormalization([1, 2], center=False),
+        layers.CenterCrop(2, 3),
+        layers.UnitNormalization(axis=-1),
+    )
+    compiled = {"optimizer": r.optimizer("SGD", 0.1), "loss": "mse"}
+    return Case(model, [floats(BATCH, 5, 4, 6)], [floats(BATCH, 2, 3, 6)], compiled)
+
+
+def grouped_attention(r):
+    """What Keras 3 alone has: attention of grouped heads, and by root mean square."""
+    layers = r.layers
+    query, value = layers.Input((5, 4), name="query"), layers.Input((3, 4), name="value")
+    x = layers.GroupQueryAttention(3, 4, 2, use_gate=True, name="heads")(query, value)
+    x = layers.RMSNormalization(name="norm")(x)
+    model = r.models.Model([query, value], x, name="grouped")
+    compiled = {"optimizer": r.optimizer("SGD", 0.1), "loss": "mse"}
+    inputs = [floats(BATCH, 5, 4), floats(BATCH, 3, 4)]
+    return Case(model, inputs, [floats(BATCH, 5, 4)], compiled)
+
+
 def optimizer_case(name, rate=0.01, **arguments):
     """A builder of a small model that is trained by one optimizer."""
 
@@ -457,4 +503,7 @@ MODELS.update(
     }
 )
 MODELS["legacy_adam"] = legacy_adam
+LATER = {one.__name__: one for one in (transformer, normalizations, grouped_attention)}
+"""Models of layers that Keras 2.2.4 does not have."""
+MODELS.update(LATER)
 MODELS["optimizer_amsgrad"] = optimizer_case("Adam", amsgrad=True)

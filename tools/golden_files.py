@@ -31,6 +31,7 @@ FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests",
 STEPS = 2
 
 TF = ["mlp", "two_by_two", "nested", "lambda_python", "legacy_adam"]
+TF += ["transformer", "normalizations"]
 
 RELEASES = {
     # folder: module, major version, format of a whole model, models (None: all)
@@ -58,7 +59,7 @@ MORE = {
         "legacy.weights.h5": ["mlp"],
     },
     "tf2.15": {
-        "keras": ["mlp", "lambda_python"],
+        "keras": ["mlp", "lambda_python", "transformer"],
         "json": ["two_by_two"],
         "weights.h5": ["mlp"],
     },
@@ -67,7 +68,7 @@ MORE = {
 
 WITHOUT = {
     "keras1.2.2": ["conv3d", "optimizer_adagrad", "temporal"],
-    "keras2.2.4": ["conv3d", "legacy_adam", "optimizer_adadelta", "optimizer_adamax"],
+    "keras2.2.4": [*table.LATER, "conv3d", "legacy_adam", "optimizer_adadelta", "optimizer_adamax"],
     "keras3.15": [
         "cnn_first",
         "conv1d",

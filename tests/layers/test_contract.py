@@ -167,6 +167,16 @@ CASES = {
         [(2, 3, 4), (2, 5, 6), (2, 5, 4)],
         ["scale", "concat_score_weight"],
     ),
+    "rescaling": ("Rescaling", {"scale": [0.5, 2.0, 1.0, 3.0], "offset": 1}, (2, 3, 4), []),
+    "resizing": ("Resizing", {"height": 3, "width": 9, "antialias": True}, (2, 6, 7, 4), []),
+    "center_crop": ("CenterCrop", {"height": 3, "width": 5}, (2, 6, 7, 4), []),
+    "normalization_given": ("Normalization", {"mean": 1.0, "variance": 2.0}, (2, 3, 4), []),
+    "reversible": (
+        "ReversibleEmbedding",
+        {"input_dim": 9, "output_dim": 5},
+        (2, 3),
+        ["embeddings"],
+    ),
     "additive_attention": ("AdditiveAttention", {}, [(2, 3, 4), (2, 5, 4)], ["scale"]),
 }
 MASKS_PASS = {
@@ -179,6 +189,8 @@ MASKS_PASS = {
     "batch_norm",
     "layer_norm",
     "group_norm",
+    "rescaling",
+    "normalization_given",
     "unit_norm",
     "elu",
     "gaussian_dropout",

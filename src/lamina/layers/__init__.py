@@ -79,6 +79,7 @@ from lamina.layers.keras1 import (  # isort: skip
 )
 from lamina.layers.noise import AlphaDropout, GaussianDropout, GaussianNoise
 from lamina.layers.normalization import BatchNormalization
+from lamina.layers.normalization_of_data import Normalization
 from lamina.layers.normalization_of_samples import (
     GroupNormalization,
     LayerNormalization,
@@ -116,6 +117,8 @@ from lamina.layers.keras1_recurrent import (  # isort: skip
     TimeDistributedDense,
 )
 from lamina.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
+from lamina.layers.reversible_embedding import ReversibleEmbedding
+from lamina.layers.scaling import CenterCrop, Rescaling, Resizing
 from lamina.layers.separable import SeparableConv1D, SeparableConv2D
 from lamina.layers.wrappers import TimeDistributed, Wrapper
 
@@ -172,6 +175,7 @@ __all__ = [
     "AvgPool3D",
     "BatchNormalization",
     "Bidirectional",
+    "CenterCrop",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -249,6 +253,7 @@ __all__ = [
     "Minimum",
     "MultiHeadAttention",
     "Multiply",
+    "Normalization",
     "PReLU",
     "ParametricSoftplus",
     "Permute",
@@ -256,7 +261,10 @@ __all__ = [
     "ReLU",
     "Recurrent",
     "RepeatVector",
+    "Rescaling",
     "Reshape",
+    "Resizing",
+    "ReversibleEmbedding",
     "SReLU",
     "SeparableConv1D",
     "SeparableConv2D",

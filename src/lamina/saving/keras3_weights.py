@@ -164,6 +164,7 @@ def found(root: Group, owner: Layer, by_name: bool = False) -> Found:
     for path, layer in places(owner).items():
         variables = own_variables(layer)
         where = path if named is None else _named_path(path, layer, named, places(owner))
+        where = where and _as_stored(root, where)
         arrays = None if where is None else _arrays(root, where)
         if arrays is not None:
             used.add(where)
@@ -176,6 +177,13 @@ def found(root: Group, owner: Layer, by_name: bool = False) -> Found:
             parts.append(Part(label, problem=_missing(root, path)))
     unused = [path for path in _stored_paths(root) if path not in used]
     return Found(parts, unused, optimizer_arrays(root))
+
+
+def _as_stored(root: Group, path: str) -> str:
+    """The path of a layer in a file: `tf.keras` shows no parts of attention, it hides them."""
+    head, _, last = path.rpartition("/")
+    hidden = f"{head}/_{last}"
+    return hidden if head and _vars(root, path) is None and _vars(root, hidden) else path
 
 
 def _missing(root: Group, path: str) -> str:

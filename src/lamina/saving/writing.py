@@ -19,12 +19,32 @@ _UNKNOWN_TO_3: dict[str, dict[str, Any]] = {
     "Embedding": {"activity_regularizer": None, "input_length": Ellipsis},
     "Nadam": {"schedule_decay": None},
     "LossScaleOptimizer": {"dynamic": True},
+    "GroupQueryAttention": {"flash_attention": None},
+    "MultiHeadAttention": {"flash_attention": None},
+    "ReversibleEmbedding": {"activity_regularizer": None},
 }
 _UNKNOWN_TO_2: dict[str, dict[str, Any]] = {
+    "AdditiveAttention": {"seed": None},
+    "Attention": {"seed": None},
     "BatchNormalization": {"renorm": False, "renorm_clipping": None, "renorm_momentum": 0.99},
     "GlobalAveragePooling1D": {"keepdims": False},
     "InputLayer": {"optional": False},
+    "CenterCrop": {"data_format": "channels_last"},
+    "LayerNormalization": {"rms_scaling": False},
+    "MultiHeadAttention": {
+        "flash_attention": None,
+        "seed": None,
+        "sliding_window": None,
+        "use_gate": False,
+    },
     "Nadam": {"schedule_decay": None},
+    "Resizing": {
+        "antialias": False,
+        "data_format": "channels_last",
+        "fill_mode": "constant",
+        "fill_value": 0.0,
+        "pad_to_aspect_ratio": False,
+    },
     "SparseCategoricalCrossentropy": {"axis": -1},
     "SparseTopKCategoricalAccuracy": {"from_sorted_ids": False},
     "SpatialDropout1D": {"seed": None, "noise_shape": None},
@@ -71,6 +91,8 @@ def class_name(thing: Any) -> str:
 
 def renamed(name: str, config: Config) -> tuple[str, Config]:
     """A class that other releases do not have any more, as the one that does the same."""
+    if name == "GroupedQueryAttention":
+        return "GroupQueryAttention", config
     if name != "ThresholdedReLU":
         return name, config
     rest = {key: value for key, value in config.items() if key != "theta"}
@@ -114,7 +136,8 @@ class Keras3:
         }
         shape = build_shape(model)
         if shape is not None:
-            found["build_config"] = {"input_shape": shape}
+            several = isinstance(shape, Mapping) and "query_shape" in shape
+            found["build_config"] = {"shapes_dict" if several else "input_shape": shape}
         return found
 
     def arguments(self, name: str, config: Mapping[str, Any]) -> Config:
@@ -238,6 +261,10 @@ class Keras2:
             config = {"name": config["name"], "layers": layers}
         else:
             config = self.arguments(name, config)
+        if name == "MultiHeadAttention":  # tf.keras builds it while it reads; Keras 3 reads none
+            stated = dict(build_shape(model) or {})
+            shapes = {f"{word}_shape": None for word in ("query", "key", "value")} | stated
+            config |= shapes | {"key_shape": shapes["key_shape"] or shapes["value_shape"]}
         found = {"class_name": name, "config": config}
         shape = build_shape(model) if registry.exact("layer", name) is None else None
         return found if shape is None else found | {"build_config": {"input_shape": shape}}
