@@ -428,6 +428,84 @@ def _inputs(release):
     return options
 
 
+def _kernels(first, second=None):
+    """Options of a kernel of another name, and of a second one."""
+    found = [{}, {"activation": "relu", "use_bias": False}, *BASE[:2]]
+    for one in filter(None, (first, second)):
+        found.append({one + "_initializer": "he_normal", one + "_regularizer": reg(0.25, 0.125)})
+        found.append({one + "_constraint": con("NonNeg"), "bias_regularizer": reg(0.5)})
+    return [*found, {"bias_initializer": init("Constant", value=0.5), "trainable": False}]
+
+
+def _windows(release):
+    """The convolutions beside the plain ones."""
+    table = {}
+    for rank in (2, 3) if release == "keras2" else (1, 2, 3):
+        sizes = [3, 2, 4][:rank]
+        table[f"Conv{rank}DTranspose"] = [
+            *(dict(filters=4, kernel_size=3, **one) for one in _kernels("kernel")),
+            {"filters": 4, "kernel_size": sizes, "strides": 2, "output_padding": 1},
+            dict(filters=4, kernel_size=2, strides=[2, 3, 2][:rank], **SAME),
+            {"filters": 4, "kernel_size": 2, "strides": 3, "output_padding": [1, 0, 2][:rank]},
+            dict(filters=4, kernel_size=2, **FIRST),
+        ]
+    for rank in (2,) if release == "keras2" else (1, 2):
+        table[f"DepthwiseConv{rank}D"] = [
+            *(dict(kernel_size=3, **one) for one in _kernels("depthwise")),
+            dict(kernel_size=2, strides=2, depth_multiplier=3, **SAME),
+            dict(kernel_size=[3, 2][:rank], **FIRST),
+        ]
+    for rank in (1, 2):
+        table[f"SeparableConv{rank}D"] = [
+            *(dict(filters=4, kernel_size=3, **one) for one in _kernels("depthwise", "pointwise")),
+            dict(filters=4, kernel_size=2, strides=2, depth_multiplier=3, **SAME),
+            {"filters": 4, "kernel_size": [3, 2][:rank], "dilation_rate": 2},
+        ]
+    return table
+
+
+def _windows_2():
+    """What Keras 3 does not have any more."""
+    table = {}
+    for rank in (1, 2):
+        table[f"LocallyConnected{rank}D"] = [
+            *(dict(filters=4, kernel_size=3, **one) for one in _kernels("kernel")),
+            {"filters": 4, "kernel_size": [3, 2][:rank], "strides": 2},
+        ]
+    table["LocallyConnected2D"].append(dict(filters=4, kernel_size=3, **FIRST))
+    old = [
+        {},
+        {"init": "he_normal", "W_regularizer": reg(0.25, 0.125), "bias": False},
+        {"b_regularizer": reg(0.5), "W_constraint": con("NonNeg"), "trainable": False},
+        {"activity_regularizer": reg(0.5, 0.25), "b_constraint": con("NonNeg")},
+    ]
+    table["Highway"] = [*old, {"activation": "tanh"}]
+    table["MaxoutDense"] = [dict(output_dim=3, **one) for one in (*old, {"nb_feature": 2})]
+    return table
+
+
+def _windows_3():
+    """What only Keras 3 has."""
+    equation = {"equation": "abc,cd->abd", "output_shape": (None, 5)}
+    table = {
+        "EinsumDense": [
+            dict(equation, bias_axes="d"),
+            dict(equation, activation="relu", kernel_initializer="he_normal"),
+            dict(equation, kernel_regularizer=reg(0.25, 0.125), bias_constraint=con("NonNeg")),
+            {"equation": "...x,xy->...y", "output_shape": 4, "bias_axes": "y"},
+            dict(equation, trainable=False, dtype="float16"),
+        ]
+    }
+    for rank in (1, 2, 3):
+        for word in ("Max", "Average"):
+            table[f"Adaptive{word}Pooling{rank}D"] = [
+                {"output_size": 3},
+                {"output_size": [3, 2, 4][:rank]},
+                dict(output_size=2, **FIRST),
+            ]
+    return table
+
+
 def cases(release):
     """``{layer: [arguments, ...]}`` for ``"keras2"`` or ``"keras3"``; the first are defaults."""
     table = {
@@ -447,6 +525,8 @@ def cases(release):
             table[f"Global{word}Pooling{rank}D"] = list(formats)
             if release == "keras3":
                 table[f"Global{word}Pooling{rank}D"].append({"keepdims": True})
+    table.update(_windows(release))
+    table.update(_windows_2() if release == "keras2" else _windows_3())
     if release == "keras3":
         table.update(_normalizations())
     return table

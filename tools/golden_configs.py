@@ -5,6 +5,8 @@ Run it in a Python that has the release in question:
     KERAS_BACKEND=tensorflow python3.7 tools/golden_configs.py keras2  # 2.2.4 on TensorFlow 1.15
     KERAS_BACKEND=jax python tools/golden_configs.py keras3            # Keras 3.15
 
+With names of layers behind the release only those are recorded anew.
+
 Goes to ``tests/golden/configs_<release>.json``: for each layer a list with the config of each
 case. The first is whole; the others hold the entries that differ from it. A config holds
 ``{"tuple": [...]}`` where the release gave a tuple.
@@ -41,32 +43,45 @@ def config_of(keras, kind, arguments):
     return table.written(config)
 
 
-def record(release):
+def recorded(keras, kind, listed):
+    """The config of the first case, and what differs from it in the others."""
+    found = []
+    for arguments in listed:
+        try:
+            found.append(config_of(keras, kind, arguments))
+        except Exception as error:
+            print("FAILED", kind, arguments, type(error).__name__, str(error)[:200])
+            found.append(None)
+    first = found[0]
+    for config in found[1:]:
+        if config is not None and set(first) - set(config):
+            print("SHORTER", kind, sorted(set(first) - set(config)))
+    changes = [
+        config and {key: v for key, v in config.items() if key not in first or first[key] != v}
+        for config in found[1:]
+    ]
+    return [first, *changes]
+
+
+def record(release, only):
     import keras
 
+    path = os.path.join(FOLDER, f"configs_{release}.json")
+    found = {}
+    if only:
+        with open(path) as file:
+            found = json.load(file)
+    for kind, listed in table.cases(release).items():
+        if not only or kind in only:
+            found[kind] = recorded(keras, kind, listed)
     lines = []
-    for kind, listed in sorted(table.cases(release).items()):
-        found = []
-        for arguments in listed:
-            try:
-                found.append(config_of(keras, kind, arguments))
-            except Exception as error:
-                print("FAILED", kind, arguments, type(error).__name__, str(error)[:200])
-                found.append(None)
-        first = found[0]
-        for config in found[1:]:
-            if config is not None and set(first) - set(config):
-                print("SHORTER", kind, sorted(set(first) - set(config)))
-        changes = [
-            config and {key: v for key, v in config.items() if key not in first or first[key] != v}
-            for config in found[1:]
-        ]
-        text = [json.dumps(one, separators=(",", ":")) for one in [first, *changes]]
+    for kind, configs in sorted(found.items()):
+        text = [json.dumps(one, separators=(",", ":")) for one in configs]
         lines.append(json.dumps(kind) + ": [\n" + ",\n".join(text) + "\n]")
-    with open(os.path.join(FOLDER, f"configs_{release}.json"), "w") as file:
+    with open(path, "w") as file:
         file.write("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    record(sys.argv[1])
+    record(sys.argv[1], sys.argv[2:])

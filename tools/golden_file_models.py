@@ -468,6 +468,91 @@ def optimizer_case(name, rate=0.01, **arguments):
     return build
 
 
+def windows(r):
+    """Separable, depthwise and transposed convolutions of images."""
+    layers = r.layers
+    model = r.sequential(
+        (5, 6, 3),
+        layers.SeparableConv2D(4, 3, depth_multiplier=2, padding="same", activation="relu"),
+        layers.DepthwiseConv2D((2, 3), depth_multiplier=2, strides=1),
+        layers.Conv2DTranspose(3, 3, strides=2, padding="same", output_padding=(0, 1)),
+        layers.SeparableConv2D(2, (3, 2), strides=2, use_bias=False),
+        layers.GlobalAveragePooling2D(),
+    )
+    compiled = {"optimizer": r.optimizer("SGD", 0.05, momentum=0.5), "loss": "mse"}
+    return Case(model, [floats(BATCH, 5, 6, 3)], [floats(BATCH, 2)], compiled)
+
+
+def volumes(r):
+    """A transposed convolution of volumes, a separable one of steps."""
+    layers = r.layers
+    model = r.sequential(
+        (2, 3, 1, 2),
+        layers.Conv3DTranspose(3, 2, strides=(1, 2, 2), activation="tanh"),
+        layers.Reshape((36, 3)),
+        layers.SeparableConv1D(4, 3, strides=2, depth_multiplier=2),
+        layers.GlobalMaxPooling1D(),
+    )
+    return Case(model, [floats(BATCH, 2, 3, 1, 2)])
+
+
+def local(r):
+    """Windows with weights of their own for each place, in the forms of the release."""
+    layers = r.layers
+    forms = [{}, {}] if r.folder == "keras2.2.4" else [{"implementation": 2}, {"implementation": 3}]
+    model = r.sequential(
+        (5, 4, 2),
+        layers.LocallyConnected2D(3, (2, 3), activation="tanh", **forms[0]),
+        layers.LocallyConnected2D(2, (3, 1), strides=(1, 2), **forms[1]),
+        layers.Reshape((2, 2)),
+        layers.LocallyConnected1D(3, 2, use_bias=False),
+        layers.Flatten(),
+    )
+    compiled = {"optimizer": r.optimizer("SGD", 0.05, momentum=0.5), "loss": "mse"}
+    return Case(model, [floats(BATCH, 5, 4, 2)], [floats(BATCH, 3)], compiled)
+
+
+def local_first(r):
+    """The same with the channels first, which moves the weights too."""
+    layers = r.layers
+    model = r.sequential(
+        (2, 5, 4),
+        layers.LocallyConnected2D(3, (2, 3), data_format=FIRST, activation="tanh"),
+        layers.LocallyConnected2D(2, (3, 1), strides=(1, 2), data_format=FIRST, implementation=2)
+        if r.folder != "keras2.2.4"
+        else layers.LocallyConnected2D(2, (3, 1), strides=(1, 2), data_format=FIRST),
+        layers.Flatten(),
+    )
+    return Case(model, [floats(BATCH, 2, 5, 4)])
+
+
+def steps(r):
+    """What tf.keras and Keras 3 have for steps of time: transposed and depthwise convolutions."""
+    layers = r.layers
+    model = r.sequential(
+        (6, 3),
+        layers.Conv1DTranspose(4, 3, strides=2, output_padding=1),
+        layers.DepthwiseConv1D(3, depth_multiplier=2, activation="tanh"),
+        layers.EinsumDense("abc,cd->abd", output_shape=(None, 5), bias_axes="d"),
+        layers.GlobalMaxPooling1D(),
+    )
+    compiled = {"optimizer": r.optimizer("SGD", 0.05, momentum=0.5), "loss": "mse"}
+    return Case(model, [floats(BATCH, 6, 3)], [floats(BATCH, 5)], compiled)
+
+
+def adaptive(r):
+    """Pooling to a given size."""
+    layers = r.layers
+    model = r.sequential(
+        (5, 7, 3),
+        layers.AdaptiveAveragePooling2D((4, 3)),
+        layers.AdaptiveMaxPooling2D(2),
+        layers.Flatten(),
+        layers.Dense(2),
+    )
+    return Case(model, [floats(BATCH, 5, 7, 3)])
+
+
 MODELS = {
     builder.__name__: builder
     for builder in (
@@ -494,6 +579,10 @@ MODELS = {
         reshapes,
         temporal,
         long_names,
+        windows,
+        volumes,
+        local,
+        local_first,
     )
 }
 MODELS.update(
@@ -504,6 +593,7 @@ MODELS.update(
 )
 MODELS["legacy_adam"] = legacy_adam
 LATER = {one.__name__: one for one in (transformer, normalizations, grouped_attention)}
+LATER.update({one.__name__: one for one in (steps, adaptive)})
 """Models of layers that Keras 2.2.4 does not have."""
 MODELS.update(LATER)
 MODELS["optimizer_amsgrad"] = optimizer_case("Adam", amsgrad=True)

@@ -232,7 +232,7 @@ def custom_layer(r):
 
 def highway(r):
     """A layer of Keras 1 that later releases have no more."""
-    return around(r, r.layers.Highway(activation="tanh", name="road"), gone=["Highway"])
+    return around(r, r.layers.Highway(activation="tanh", name="road"))
 
 
 def custom_loss(r):
@@ -313,6 +313,68 @@ def temporal(r):
     return Case(model, inputs, targets, compiled, sample_weight=weights)
 
 
+def old_dense(r):
+    """MaxoutDense, Highway, SReLU and ParametricSoftplus: what only Keras 1 has."""
+    model = r.models.Sequential()
+    model.add(r.layers.MaxoutDense(6, nb_feature=3, input_dim=4))
+    model.add(r.layers.Highway(activation="relu"))
+    model.add(r.layers.advanced_activations.SReLU())
+    model.add(r.layers.MaxoutDense(5, bias=False))
+    model.add(r.layers.advanced_activations.ParametricSoftplus(alpha_init=0.5))
+    model.add(r.layers.Dense(3))
+    compiled = {"optimizer": r.optimizer("SGD", 0.05, momentum=0.5), "loss": "mse"}
+    return Case(model, [floats(BATCH, 4)], [floats(BATCH, 3)], compiled)
+
+
+def places(size, channels, order):
+    """A shape with the batch first, for a ``dim_ordering``."""
+    return (None, *size, channels) if order == "tf" else (None, channels, *size)
+
+
+def deconvolutions(r, order):
+    """Deconvolution2D of a stated shape, LocallyConnected2D."""
+    r.keras.backend.set_image_dim_ordering(order)
+    layers = r.layers
+    model = r.models.Sequential()
+    model.add(
+        layers.Deconvolution2D(
+            *(3, 3, 3, places((5, 7), 3, order)),
+            border_mode="same",
+            subsample=(2, 2),
+            activation="tanh",
+            input_shape=places((3, 4), 2, order)[1:],
+        )
+    )
+    model.add(layers.Deconvolution2D(2, 2, 3, places((6, 9), 2, order), bias=False))
+    model.add(layers.LocallyConnected2D(3, 3, 2, subsample=(2, 3)))
+    model.add(layers.Flatten())
+    model.add(layers.Dense(3))
+    return Case(model, [floats(BATCH, *places((3, 4), 2, order)[1:])], dim_ordering=order)
+
+
+def deconvolutions_last(r):
+    return deconvolutions(r, "tf")
+
+
+def deconvolutions_first(r):
+    return deconvolutions(r, "th")
+
+
+def separable(r):
+    """SeparableConvolution2D, which runs on TensorFlow alone, and LocallyConnected1D."""
+    r.keras.backend.set_image_dim_ordering("tf")
+    model = r.models.Sequential()
+    model.add(
+        r.layers.SeparableConvolution2D(
+            4, 3, 2, depth_multiplier=2, border_mode="same", input_shape=(5, 6, 3)
+        )
+    )
+    model.add(r.layers.SeparableConvolution2D(3, 2, 2, bias=False, activation="relu"))
+    model.add(r.layers.Reshape((20, 3)))
+    model.add(r.layers.LocallyConnected1D(2, 3, subsample_length=2))
+    return Case(model, [floats(BATCH, 5, 6, 3)])
+
+
 def optimizer_case(name):
     """A builder of a small model that is trained by one optimizer."""
 
@@ -346,6 +408,10 @@ MODELS = {
         lambda_python,
         custom_layer,
         highway,
+        old_dense,
+        deconvolutions_last,
+        deconvolutions_first,
+        separable,
         custom_loss,
         penalties,
         reshapes,

@@ -32,11 +32,14 @@ STEPS = 2
 
 TF = ["mlp", "two_by_two", "nested", "lambda_python", "legacy_adam"]
 TF += ["transformer", "normalizations"]
+TF += ["windows", "volumes", "local", "local_first", "steps"]
+THEANO = ["cnn_last", "cnn_first", "conv1d"]
+THEANO += ["deconvolutions_last", "deconvolutions_first", "old_dense"]
 
 RELEASES = {
     # folder: module, major version, format of a whole model, models (None: all)
     "keras1.2.2": ("keras", 1, "h5", None),
-    "keras1.2.2-theano": ("keras", 1, "h5", ["cnn_last", "cnn_first", "conv1d"]),
+    "keras1.2.2-theano": ("keras", 1, "h5", THEANO),
     "keras2.2.4": ("keras", 2, "h5", None),
     "keras3.15": ("keras", 3, "keras", None),
     "tf2.15": ("tensorflow.keras", 2, "h5", TF),
@@ -54,7 +57,7 @@ MORE = {
     },
     "keras3.15": {
         "json": ["mlp", "text", "cnn_last", "two_by_two", "nested", "lambda_python"],
-        "h5": ["mlp", "two_by_two", "nested", "lambda_python", "custom_layer"],
+        "h5": ["mlp", "two_by_two", "nested", "lambda_python", "custom_layer", "windows"],
         "weights.h5": ["mlp", "nested"],
         "legacy.weights.h5": ["mlp"],
     },
@@ -76,6 +79,8 @@ WITHOUT = {
         "dropout",
         "frozen",
         "legacy_adam",
+        "local",
+        "local_first",
         "nested_sequential",
         "optimizer_adadelta",
         "optimizer_adagrad",

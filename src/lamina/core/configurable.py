@@ -26,7 +26,9 @@ class Configurable(type):
             try:
                 made = super().__call__(*args, **kwargs)
             except (TypeError, ValueError) as error:
-                misnamed = isinstance(error, TypeError) and dialects.misnamed(cls, args, kwargs)
+                misnamed = isinstance(error, TypeError) and dialects.misnamed(
+                    cls, args, kwargs, error
+                )
                 better = misnamed or unresolved(cls, args, kwargs, error)
                 if not better:
                     raise
@@ -57,6 +59,7 @@ def unresolved(cls: type, args: Any, kwargs: Any, error: Exception) -> Exception
     given = dict(zip(dialects.parameters(cls), args, strict=False)) | kwargs
     for argument, value in given.items():
         kind = argument.rpartition("_")[2]
+        kind = "initializer" if kind == "init" else kind
         if kind in KINDS and value is not None:
             try:
                 registry.resolve(kind, value)

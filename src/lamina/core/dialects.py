@@ -263,10 +263,17 @@ def _windows(own: tuple[str, ...], args: tuple[Any, ...]) -> tuple[Any, ...]:
     return (args[0], tuple(sides))
 
 
-def misnamed(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TypeError | None:
-    """The error for a call that lacks an argument because its name is written wrong."""
+def misnamed(
+    cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], error: TypeError
+) -> TypeError | None:
+    """The error for a call that lacks an argument because its name is written wrong.
+
+    Or that gives one which only the base class has: the class fills that itself.
+    """
     try:
         inspect.signature(cls).bind(*args, **kwargs)
+        if "multiple values for argument" in str(error):
+            raise TypeError
     except TypeError:
         own = (*parameters(cls), *LayerOptions.__annotations__, "activity_regularizer")
         strange = [name for name in kwargs if name not in own]

@@ -32,10 +32,17 @@ HARMLESS = frozenset(
         *("build_input_shape", "implementation", "use_cudnn", "renorm_momentum", "time_major"),
         *("synchronized", "is_graph_network", "is_legacy_optimizer", "jit_compile", "experimental"),
         *("query_shape", "key_shape", "value_shape"),
-        *("query_shape", "key_shape", "value_shape"),
     }
 )
 """Arguments that say how a release computes, not what."""
+
+_KERNEL = frozenset({"kernel_initializer", "kernel_regularizer", "kernel_constraint"})
+
+UNUSED = {
+    name: _KERNEL
+    for name in ("DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D")
+}
+"""By layer, arguments that `tf.keras` writes because its base has them, and does not use."""
 
 _KINDS = ("initializer", "regularizer", "constraint", "activation", "loss", "metric", "optimizer")
 
@@ -210,8 +217,11 @@ class Translation:
 
     def _arguments(self, cls: Any, config: Mapping[str, Any]) -> Config:
         found: Config = {}
+        unused = UNUSED.get(getattr(cls, "__name__", ""), ())
         for word, value in config.items():
             key = str(word)
+            if key in unused:
+                continue
             if key == "dtype":
                 found[key] = policy_name(value)
             elif accepts(cls, key):

@@ -93,6 +93,8 @@ def renamed(name: str, config: Config) -> tuple[str, Config]:
     """A class that other releases do not have any more, as the one that does the same."""
     if name == "GroupedQueryAttention":
         return "GroupQueryAttention", config
+    if name == "Deconvolution2D":
+        return "Conv2DTranspose", {k: v for k, v in config.items() if k != "output_shape"}
     if name != "ThresholdedReLU":
         return name, config
     rest = {key: value for key, value in config.items() if key != "theta"}
