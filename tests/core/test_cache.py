@@ -44,7 +44,7 @@ def fit(before="", **environment):
 def test_a_second_process_compiles_nothing_of_the_step(tmp_path):
     everything = "jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)"
     hits, misses, folder = fit(everything, XDG_CACHE_HOME=str(tmp_path))
-    assert misses > 2
+    assert misses >= 1
     assert folder.startswith(str(tmp_path / "lamina"))
     names = os.listdir(folder)
     assert any("_many" in name for name in names), names
