@@ -17,6 +17,8 @@ SCALES, MOMENTS = ("gamma", "beta"), ("moving_mean", "moving_variance")
 KERNEL, DEPTHWISE = ["kernel", "bias"], ["depthwise_kernel", "bias"]
 WINDOWS = {"filters": 5, "kernel_size": 3}
 
+RECURRENT = ["kernel", "recurrent_kernel", "bias"]
+
 # name: (class, arguments, shape of the input or inputs, names of the weights)
 CASES = {
     "activation": ("Activation", {"activation": "tanh"}, (2, 3), []),
@@ -40,6 +42,17 @@ CASES = {
     "global_average_1d": ("GlobalAveragePooling1D", {}, (2, 6, 4), []),
     "global_average_2d": ("GlobalAveragePooling2D", {}, (2, 6, 7, 4), []),
     "global_average_3d": ("GlobalAveragePooling3D", {"keepdims": True}, (2, 3, 4, 5, 6), []),
+    "simple_rnn": ("SimpleRNN", {"units": 5, "dropout": 0.5}, (2, 6, 4), RECURRENT),
+    "lstm": ("LSTM", {"units": 5, "return_sequences": True}, (2, 6, 4), RECURRENT),
+    "gru": ("GRU", {"units": 5, "go_backwards": True}, (2, 6, 4), RECURRENT),
+    "conv_lstm_1d": ("ConvLSTM1D", {"filters": 3, "kernel_size": 2}, (2, 3, 6, 4), RECURRENT),
+    "conv_lstm_2d": (
+        "ConvLSTM2D",
+        {"filters": 3, "kernel_size": 2, "padding": "same", "return_sequences": True},
+        (2, 3, 5, 6, 4),
+        RECURRENT,
+    ),
+    "conv_lstm_3d": ("ConvLSTM3D", {"filters": 3, "kernel_size": 2}, (2, 2, 3, 4, 5, 2), RECURRENT),
     "lambda": ("Lambda", {"function": jnp.tanh}, (2, 3), []),
     "relu": ("ReLU", {"max_value": 0.5, "negative_slope": 0.25}, (2, 3), []),
     "reshape": ("Reshape", {"target_shape": (2, -1)}, (2, 3, 4), []),
@@ -180,6 +193,7 @@ CASES = {
     "additive_attention": ("AdditiveAttention", {}, [(2, 3, 4), (2, 5, 4)], ["scale"]),
 }
 MASKS_PASS = {
+    "lstm",
     "activation",
     "dense_plain",
     "relu",
@@ -204,12 +218,13 @@ MASKS_PASS = {
     "srelu",
     "thresholded_relu",
 }
-MASKS_END = {"global_average_1d", "lambda"}
+MASKS_END = {"simple_rnn", "gru", "global_average_1d", "lambda"}
 
 
 OLD_NAMES = {
     *(layers.AtrousConvolution1D, layers.AtrousConvolution2D),
     *(layers.Convolution2D, layers.Convolution3D, layers.SeparableConvolution2D),
+    *(layers.CuDNNGRU, layers.CuDNNLSTM, layers.TimeDistributedDense),
 }
 
 
@@ -326,6 +341,10 @@ def test_every_public_layer_is_here():
     bases = {layers.Layer, layers.Input, layers.InputLayer, layers.InputSpec}
     # Called with several arguments: in test_attention.py.
     bases |= {layers.GroupQueryAttention, layers.MultiHeadAttention}
+    # They hold layers, or take states: in test_recurrent.py and test_wrappers.py.
+    bases |= {layers.Bidirectional, layers.TimeDistributed, layers.Wrapper, layers.ConvRNN2D}
+    bases |= {layers.RNN, layers.StackedRNNCells, layers.ConvLSTM2DCell}
+    bases |= {layers.SimpleRNNCell, layers.LSTMCell, layers.GRUCell}
     assert classes - tested - bases == OLD_NAMES
 
 

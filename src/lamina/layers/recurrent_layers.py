@@ -8,7 +8,12 @@ from lamina import activations, constraints, initializers, registry, regularizer
 from lamina.core import dialects
 from lamina.layers.holding import Maker
 from lamina.layers.recurrent import RNN
-from lamina.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell
+from lamina.layers.recurrent_cells import (
+    GRUCell,
+    LSTMCell,
+    SimpleRNNCell,
+    checked_implementation,
+)
 from lamina.typing import Config, LayerOptions
 
 
@@ -16,6 +21,7 @@ class OfCell(RNN):
     """A recurrent layer that makes its cell itself, and shows the cell's arguments and weights."""
 
     cell_class: ClassVar[type]
+    unsaid: ClassVar[tuple[str, ...]] = ()
 
     def __getattr__(self, name: str) -> Any:
         cell = vars(self).get("cell")
@@ -25,7 +31,8 @@ class OfCell(RNN):
 
     def get_config(self) -> Config:
         config = super().get_config()
-        config.pop("use_cudnn", None)  # how, not what
+        for word in ("use_cudnn", *self.unsaid):  # how, not what
+            config.pop(word, None)
         return config
 
 
@@ -65,6 +72,7 @@ class SimpleRNN(OfCell):
         unroll: whether the steps are written out instead of looped over.
         seed: seed of the dropout; by default that of the run and the layer's place in it.
         zero_output_for_mask: whether outputs of masked steps are 0, instead of those before.
+        implementation: accepted for code of Keras 1 and 2: there is one gate only.
         options: what every layer takes, see `Layer`.
 
     Raises:
@@ -77,6 +85,7 @@ class SimpleRNN(OfCell):
     """
 
     cell_class = SimpleRNNCell
+    unsaid = ("implementation",)
 
     def __init__(
         self,
@@ -103,6 +112,7 @@ class SimpleRNN(OfCell):
         *,
         seed: int | None = None,
         zero_output_for_mask: bool | None = None,
+        implementation: int = 2,
         **options: Unpack[LayerOptions],
     ) -> None:
         cell = Maker(
@@ -134,6 +144,7 @@ class SimpleRNN(OfCell):
             zero_output_for_mask=zero_output_for_mask,
             **options,
         )
+        self.implementation = checked_implementation(implementation, self)
 
 
 @registry.register("layer")

@@ -38,10 +38,9 @@ HARMLESS = frozenset(
 
 _KERNEL = frozenset({"kernel_initializer", "kernel_regularizer", "kernel_constraint"})
 
-UNUSED = {
-    name: _KERNEL
-    for name in ("DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D")
-}
+UNUSED = dict.fromkeys(
+    ("DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D"), _KERNEL
+)
 """By layer, arguments that `tf.keras` writes because its base has them, and does not use."""
 
 _KINDS = ("initializer", "regularizer", "constraint", "activation", "loss", "metric", "optimizer")

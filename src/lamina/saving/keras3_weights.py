@@ -108,10 +108,13 @@ def _public(layer: Layer, name: str) -> str:
 def own_variables(layer: Layer) -> list[Variable]:
     """The variables of a layer itself: those made as trainable first.
 
+    States that a stateful layer keeps from batch to batch are none: no release writes them.
+
     Args:
         layer: the layer.
     """
-    own = layer.own_variables()
+    passing = set(map(id, layer._passing()))
+    own = [variable for variable in layer.own_variables() if id(variable) not in passing]
     learning = [variable for variable in own if learns(layer, variable)]
     kept = set(map(id, learning))
     return learning + [variable for variable in own if id(variable) not in kept]

@@ -74,7 +74,7 @@ def _complete(result: Found, model: Layer, by_name: bool) -> Found:
     """The same, with a part for each weight that the file says nothing of."""
     named = {id(variable) for part in result.parts for variable, _ in part.pairs}
     whole = by_name or any(part.problem for part in result.parts)
-    for variable in () if whole else model.weights:
+    for variable in () if whole else model.lasting_weights():
         if id(variable) not in named:
             result.parts.append(
                 Part(f"weight {variable.path!r}", problem="the file has none for it")
