@@ -189,7 +189,8 @@ class GroupedQueryAttention(HeadsAttention):
             that do not fit.
 
     >>> import jax.numpy as jnp
-    >>> layer = GroupedQueryAttention(head_dim=3, num_query_heads=4, num_key_value_heads=2)
+    >>> from lamina.layers import GroupQueryAttention
+    >>> layer = GroupQueryAttention(head_dim=3, num_query_heads=4, num_key_value_heads=2)
     >>> layer(jnp.ones((1, 4, 5)), jnp.ones((1, 7, 5))).shape
     (1, 4, 5)
     """
