@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import jax.numpy as jnp
-import numpy as np
-
 from lamina.backend.old_names import normalize_data_format, renamed
 from lamina.core.dispatch import dispatch
 from lamina.ops import conv as convolution
+from lamina.ops import local
 from lamina.ops.arithmetic import same_dtype
 from lamina.typing import DataFormat
 
@@ -315,25 +313,9 @@ def separable_conv1d(
 
 
 def _local(inputs: Any, kernel: Any, window: Any, strides: Any, first: bool) -> Any:
+    place: DataFormat = "channels_first" if first else "channels_last"
     inputs, kernel = same_dtype(inputs, kernel)
-    sizes = inputs.shape[2:] if first else inputs.shape[1:-1]
-    counts = tuple((size - w) // s + 1 for size, w, s in zip(sizes, window, strides, strict=True))
-    patches = []
-    for place in np.ndindex(*counts):
-        cut = tuple(
-            slice(at * s, at * s + w) for at, w, s in zip(place, window, strides, strict=True)
-        )
-        block = inputs[(slice(None), slice(None), *cut) if first else (slice(None), *cut)]
-        patches.append(block.reshape(block.shape[0], -1))
-    features = jnp.stack(patches)
-    if features.shape[::2] != kernel.shape[:2]:
-        raise ValueError(
-            f"K.local_conv{len(window)}d: a kernel of shape {kernel.shape} does not fit "
-            f"{features.shape[0]} places with {features.shape[2]} values each."
-        )
-    result = jnp.einsum("pbf,pfo->bpo", features, kernel)
-    result = result.reshape(result.shape[0], *counts, result.shape[-1])
-    return jnp.moveaxis(result, -1, 1) if first else result
+    return local.local_conv(inputs, kernel, window=window, strides=strides, data_format=place)
 
 
 def local_conv1d(

@@ -14,8 +14,7 @@ from lamina.layers.conv_transpose import Conv2DTranspose
 from lamina.layers.function import Lambda
 from lamina.layers.merge import Add, Average, Concatenate, Dot, Maximum, Multiply
 from lamina.layers.separable import SeparableConv2D
-from lamina.ops.conv import conv_transpose_output_size
-from lamina.ops.geometry import transpose_padding
+from lamina.ops.conv import conv_output_size, conv_transpose_output_size
 from lamina.typing import Config, DataFormat, LayerOptions, Nested, Padding, Shape
 
 
@@ -195,14 +194,12 @@ class Deconvolution2D(Conv2DTranspose, metaclass=OldName):
         rule: dict[str, Any] = {"padding": self.padding}
         usual = conv_transpose_output_size(size, window, stride, **rule)
         least = conv_transpose_output_size(size, window, stride, output_padding=0, **rule) or 0
-        try:
-            transpose_padding(size, window, stride, 1, rule["padding"], out)
-        except ValueError:
+        if conv_output_size(out, window, stride, **rule) != size:
             raise ValueError(
                 f"{self}: output_shape says size {out}, which no convolution with window {window}, "
                 f"stride {stride} and padding {self.padding!r} leads to {size} from; take from "
                 f"{least} to {least + stride - 1}."
-            ) from None
+            )
         return out - least, out == usual
 
     def get_config(self) -> Config:

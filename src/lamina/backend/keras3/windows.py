@@ -12,7 +12,7 @@ import numpy as np
 
 from lamina.backend.keras3.names import own, whole, wholes
 from lamina.backend.old_names import normalize_data_format
-from lamina.ops import arithmetic, elementwise
+from lamina.ops import adaptive, arithmetic, elementwise
 
 
 def window_places(who: str, size: int, window: int, stride: int, dilation: int) -> np.ndarray:
@@ -121,32 +121,12 @@ def fold(
     return images[:, :, top : top + height, left : left + width]
 
 
-def _adaptive(who: str, inputs: Any, output_size: Any, data_format: Any, largest: bool) -> Any:
+def _adaptive(who: str, inputs: Any, output_size: Any, data_format: Any, pool: Any) -> Any:
     x = elementwise.as_float(inputs)
     if x.ndim < 3:
         raise ValueError(f"{who}: expected batch, spatial axes and channels, got {x.shape}.")
-    place = normalize_data_format(data_format)
-    first = 2 if place == "channels_first" else 1
     sizes = wholes(who, "output_size", output_size, x.ndim - 2)
-    for axis, count in enumerate(sizes, first):
-        x = _adapted(x, axis, count, largest)
-    return x
-
-
-def _adapted(x: Any, axis: int, count: int, largest: bool) -> Any:
-    """Cells ``floor(i * n / count)`` to ``ceil((i + 1) * n / count)`` along one axis, as one."""
-    size, steps = x.shape[axis], np.arange(count)
-    starts, ends = steps * size // count, -(-(steps + 1) * size // count)
-    reach = int((ends - starts).max())
-    places = starts[:, None] + np.arange(reach)
-    inside = places < ends[:, None]
-    cells = jnp.take(x, np.minimum(places, size - 1), axis)
-    around = [1] * cells.ndim
-    around[axis : axis + 2] = inside.shape
-    inside = jnp.broadcast_to(inside.reshape(around), cells.shape)
-    if largest:
-        return jnp.max(jnp.where(inside, cells, -jnp.inf), axis + 1)
-    return jnp.mean(cells, axis + 1, where=inside)
+    return pool(x, sizes, normalize_data_format(data_format))
 
 
 def adaptive_average_pool(inputs: Any, output_size: Any, data_format: str | None = None) -> Any:
@@ -160,7 +140,13 @@ def adaptive_average_pool(inputs: Any, output_size: Any, data_format: str | None
     >>> adaptive_average_pool(jnp.arange(5.0).reshape(1, 5, 1), 2).ravel().tolist()
     [1.0, 3.0]
     """
-    return _adaptive("ops.adaptive_average_pool", inputs, output_size, data_format, False)
+    return _adaptive(
+        "ops.adaptive_average_pool",
+        inputs,
+        output_size,
+        data_format,
+        adaptive.adaptive_average_pool,
+    )
 
 
 def adaptive_max_pool(inputs: Any, output_size: Any, data_format: str | None = None) -> Any:
@@ -174,7 +160,9 @@ def adaptive_max_pool(inputs: Any, output_size: Any, data_format: str | None = N
     >>> adaptive_max_pool(jnp.arange(5.0).reshape(1, 5, 1), 2).ravel().tolist()
     [2.0, 4.0]
     """
-    return _adaptive("ops.adaptive_max_pool", inputs, output_size, data_format, True)
+    return _adaptive(
+        "ops.adaptive_max_pool", inputs, output_size, data_format, adaptive.adaptive_max_pool
+    )
 
 
 def _image(who: str, x: Any, block_size: Any, data_format: str) -> tuple[Any, int, bool]:
