@@ -131,7 +131,7 @@ def test_cell_layer_and_loop_over_the_cell_agree(kind):
     looped(X)
     looped.set_weights(layer.get_weights())
     np.testing.assert_array_equal(looped(X), layer(X))
-    states = [jnp.zeros((3, 6))] * count
+    output, states = None, [jnp.zeros((3, 6))] * count
     for t in range(5):
         output, states = made(X[:, t], states)
     np.testing.assert_allclose(output, layer(X), rtol=1e-5, atol=1e-6)
@@ -183,6 +183,7 @@ class WithConstants(Minimal):
 
     def call(self, inputs, states, constants=None):
         output, new = super().call(inputs, states)
+        assert constants is not None
         return output + constants[0], new
 
 

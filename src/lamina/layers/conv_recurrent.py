@@ -35,7 +35,18 @@ def output_shape(cell: Any, input_shape: Shape) -> Shape:
 
 
 class ConvLSTMCell(Cell):
-    """One step of a `ConvLSTM`, whose arguments it takes."""
+    """One step of a `ConvLSTM`, whose arguments it takes.
+
+    Args:
+        filters: number of channels of the output.
+        kernel_size: size of the windows along each axis; one int for all.
+        strides: steps of the windows over the inputs.
+        padding: ``valid`` or ``same``, of the inputs.
+        data_format: where the channels are.
+        dilation_rate: distance of the cells of the windows over the inputs.
+        recurrent_activation: of the gates.
+        unit_forget_bias: whether the bias of the forget gate begins at 1.
+    """
 
     rank: ClassVar[int]
     gates = 4

@@ -105,6 +105,11 @@ class LSTMCell(UnitsCell):
     output and the memory of the step before; gives the output and the list of new states.
     Arguments are those of `LSTM`.
 
+    Args:
+        recurrent_activation: of the gates.
+        unit_forget_bias: whether the bias of the forget gate begins at 1.
+        implementation: 2 drops the same values for all gates, 1 and 0 others for each gate.
+
     >>> cell = LSTMCell(4)
     >>> output, states = cell(jnp.ones((2, 3)), [jnp.zeros((2, 4)), jnp.zeros((2, 4))])
     >>> output.shape, len(states)
@@ -179,6 +184,12 @@ class GRUCell(UnitsCell):
 
     Called with the inputs ``(batch, features)`` and a list of one state ``(batch, units)``; gives
     the output and the list of new states. Arguments are those of `GRU`.
+
+    Args:
+        recurrent_activation: of the gates.
+        implementation: 2 drops the same values for all gates, 1 and 0 others for each gate.
+        reset_after: whether the reset gate acts on the product with the recurrent kernel, as in
+            CuDNN and ``tf.keras``, or on the state before it, as in Keras 1 and 2.
 
     >>> cell = GRUCell(4)
     >>> output, states = cell(jnp.ones((2, 3)), [jnp.zeros((2, 4))])
