@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import jax.numpy as jnp  # noqa: F401  (the examples)
+
 from lamina.backend.old_names import normalize_data_format, renamed
 from lamina.core.dispatch import dispatch
 from lamina.ops import conv as convolution
