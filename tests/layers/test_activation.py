@@ -11,17 +11,31 @@ import pytest
 from lamina.layers import Activation, Input, ReLU, Softmax
 
 
-@pytest.mark.parametrize("argument", ["max_value", "negative_slope", "threshold"])
+@pytest.mark.parametrize("argument", ["max_value", "negative_slope"])
 @pytest.mark.parametrize("value", [-1.0, "1", float("nan"), True])
 def test_relu_arguments_are_checked(argument, value):
     with pytest.raises(ValueError, match=f"ReLU 'r': {argument} must be a number of 0 or more"):
         ReLU(name="r", **{argument: value})
 
 
-@pytest.mark.parametrize("argument", ["negative_slope", "threshold"])
-def test_relu_numbers_cannot_be_none(argument):
-    with pytest.raises(ValueError, match=f"{argument} must be a number of 0 or more, got None"):
-        ReLU(**{argument: None})
+def test_relu_numbers_cannot_be_none():
+    with pytest.raises(ValueError, match="negative_slope must be a number of 0 or more, got None"):
+        ReLU(negative_slope=None)
+
+
+@pytest.mark.parametrize("value", ["1", float("nan"), True, None])
+def test_the_threshold_is_a_number(value):
+    with pytest.raises(ValueError, match="ReLU 'r': threshold must be a number, got"):
+        ReLU(name="r", threshold=value)
+
+
+def test_relu_may_begin_to_pass_below_zero():
+    """As the notes' formula has it, and Keras 2.2.4 (without a top, where that clips at 0)."""
+    x = np.array([[-3.0, -1.5, -1.0, -0.5, 0.0, 1.5, 2.5]], "f")
+    found = ReLU(threshold=-1.0, negative_slope=0.5)(x)
+    assert found.tolist() == [[-1.0, -0.25, 0.0, -0.5, 0.0, 1.5, 2.5]]
+    found = ReLU(threshold=-1.0, max_value=2.0)(x)
+    assert found.tolist() == [[0.0, 0.0, 0.0, -0.5, 0.0, 1.5, 2.0]]
 
 
 def test_relu_at_its_corners():

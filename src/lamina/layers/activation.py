@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import jax.numpy as jnp
 
 from lamina import activations, registry
-from lamina.layers.checks import as_given, is_int, not_negative
+from lamina.layers.checks import as_given, is_int, not_negative, number
 from lamina.layers.elementwise import Elementwise, as_float
 from lamina.typing import LayerOptions, Shape
 
@@ -108,11 +108,11 @@ class ReLU(Elementwise):
     Args:
         max_value: the largest output; ``None`` for no limit.
         negative_slope: slope below the threshold, 0 or more.
-        threshold: where the values begin to pass, 0 or more.
+        threshold: where the values begin to pass; a negative one as in Keras 2, Keras 3 refuses it.
         options: what every layer takes, see `Layer`.
 
     Raises:
-        ValueError: an argument is negative or no number.
+        ValueError: an argument is no number, or `max_value` or `negative_slope` is negative.
 
     >>> ReLU(max_value=6.0)(jnp.array([[-1.0, 2.0, 8.0]]))
     Array([[0., 2., 6.]], dtype=float32)
@@ -129,7 +129,7 @@ class ReLU(Elementwise):
         stated = max_value is not None
         self.max_value = not_negative(max_value, "max_value", self) if stated else None
         self.negative_slope = not_negative(negative_slope, "negative_slope", self)
-        self.threshold = not_negative(threshold, "threshold", self)
+        self.threshold = number(threshold, "threshold", self)
 
     def call(self, inputs: Array) -> Array:
         return activations.relu(

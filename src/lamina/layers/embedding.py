@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ from lamina.core import shapes
 from lamina.core.layer import Layer
 from lamina.layers.checks import flag, is_int, positive
 from lamina.layers.elementwise import is_float
-from lamina.ops.embedding import first_bad_row, take_rows
+from lamina.ops.embedding import first_bad, first_bad_row, take_rows
 from lamina.typing import Shape
 
 if TYPE_CHECKING:
@@ -118,17 +119,20 @@ class Embedding(Layer):
         self.compute_output_shape(inputs.shape)
         if jnp.issubdtype(inputs.dtype, jnp.complexfloating):
             raise TypeError(f"{self}: indices cannot be complex numbers, got {inputs.dtype}.")
+        given = inputs
         if is_float(inputs):
             inputs = jnp.where(jnp.isfinite(inputs), inputs, -1.0)
         if is_float(inputs) or inputs.dtype == bool:
             inputs = inputs.astype(jnp.int32)
         row, value = first_bad_row(inputs, self.input_dim)
+        if is_float(given):  # show what came
+            row, value = first_bad((inputs < 0) | (inputs >= self.input_dim), given)
         self.report(row, value.astype(jnp.float32), self._explain)
         return take_rows(self.embeddings.value.astype(self.compute_dtype), inputs)
 
     def _explain(self, row: int, value: float) -> str:
         return (
-            f"{self}: index {int(value)} in row {row} of the input is not in the table of "
+            f"{self}: index {int(value) if isfinite(value) else value} in row {row} of the input is not in the table of "
             f"{self.input_dim} rows (0 to {self.input_dim - 1}). Set input_dim to the largest "
             "index plus 1."
         )
