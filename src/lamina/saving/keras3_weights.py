@@ -78,9 +78,13 @@ def _enter(value: Any, path: str, found: dict[str, Layer], seen: dict[int, Any])
                 )
 
 
+_WRITTEN = {"Deconvolution2D": "Conv2DTranspose"}
+"""Classes that are written as another one, see `lamina.saving.writing.renamed`."""
+
+
 def _word(layer: Layer) -> str:
     """The class in snake case; a model with a graph is a ``Functional`` in Keras 3."""
-    name = type(layer).__name__
+    name = _WRITTEN.get(type(layer).__name__, type(layer).__name__)
     plain = name == "Model" and getattr(layer, "graph", None) is not None
     return "functional" if plain else snake_case(name)
 
