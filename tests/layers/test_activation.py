@@ -128,5 +128,5 @@ def test_softmax_spreads_a_mask_along_axes_of_size_1():
     raised = np.where(mask, np.exp(x), 0.0)
     expected = raised / raised.sum(axis=-1, keepdims=True)
     np.testing.assert_allclose(Softmax()(x, mask=mask), expected, rtol=1e-6)
-    with pytest.raises(ValueError, match=r"Softmax 's': mask has shape \(2, 1, 3\), which does not"):
+    with pytest.raises(ValueError, match=r"Softmax 's': mask has shape \(2, 1, 3\), which does"):
         Softmax(name="s")(x, mask=mask[:, :, :3])

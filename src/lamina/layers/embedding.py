@@ -131,8 +131,9 @@ class Embedding(Layer):
         return take_rows(self.embeddings.value.astype(self.compute_dtype), inputs)
 
     def _explain(self, row: int, value: float) -> str:
+        shown = int(value) if isfinite(value) else value
         return (
-            f"{self}: index {int(value) if isfinite(value) else value} in row {row} of the input is not in the table of "
+            f"{self}: index {shown} in row {row} of the input is not in the table of "
             f"{self.input_dim} rows (0 to {self.input_dim - 1}). Set input_dim to the largest "
             "index plus 1."
         )
