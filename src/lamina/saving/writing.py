@@ -56,6 +56,13 @@ _UNKNOWN_TO_2: dict[str, dict[str, Any]] = {
 _SILENT: dict[str, dict[str, Any]] = {
     f"SpatialDropout{rank}D": {"trainable": True} for rank in (1, 2, 3)
 }
+_UNKNOWN_TO_2 |= {
+    name: {"seed": None}
+    for name in (
+        *("SimpleRNN", "LSTM", "GRU", "SimpleRNNCell", "LSTMCell", "GRUCell"),
+        *("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "ConvLSTM2DCell"),
+    )
+}
 _AXES = {"input_axes": None, "output_axes": None}
 
 _MODULES = {
@@ -286,7 +293,13 @@ class Keras2:
         if isinstance(value, Mapping):
             config = value.get("config")
             if isinstance(value.get("class_name"), str) and isinstance(config, Mapping):
-                return {**value, "config": self.arguments(value["class_name"], config)}
+                name = value["class_name"]
+                found = {**value, "config": self.arguments(name, config)}
+                if kind_of(key) != "layer" or registry.exact("layer", name) is None:
+                    return found
+                # Keras 3 finds a layer within another one by its module.
+                module = _MODELS.get(name, "keras.layers")
+                return {"module": module, **found, "registered_name": None}
             return {name: self.value(str(name), part) for name, part in value.items()}
         if isinstance(value, list | tuple):
             return [self.value(key, part) for part in value]
