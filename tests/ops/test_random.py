@@ -100,3 +100,48 @@ def test_shuffle_keeps_the_slices():
     y = np.asarray(random.shuffle(KEY, x, axis=1))
     np.testing.assert_array_equal(np.sort(y, axis=1), x)
     np.testing.assert_array_equal(y[1] - y[0], [4] * 4)
+
+
+def draws_of_many_keys(probability: float, shape: tuple[int, ...], count: int) -> np.ndarray:
+    keys = jax.random.split(jax.random.key(11), count)
+    return np.stack([np.asarray(random.kept(key, probability, shape)) for key in keys])
+
+
+@pytest.mark.parametrize("probability", [0.001, 0.25, 0.5, 0.8, 0.9999])
+def test_as_many_stay_as_the_probability_says(probability):
+    found = draws_of_many_keys(probability, (101, 67), 30)
+    deviation = np.sqrt(probability * (1 - probability) / found.size)
+    assert abs(found.mean() - probability) < 4 * deviation
+    # And by row, by column and by key: none of them more apart than chance has it.
+    for axes in (0, 1), (0, 2), (1, 2):
+        means = found.mean(axes)
+        expected = np.sqrt(probability * (1 - probability) * len(means.ravel()) / found.size)
+        assert means.std() < expected * (1 + 5 / np.sqrt(2 * means.size))
+
+
+@pytest.mark.parametrize("step", [1, 2, 7, 64, 512, 513])
+def test_places_and_keys_know_nothing_of_each_other(step):
+    found = draws_of_many_keys(0.5, (40, 512), 12) * 2.0 - 1
+    flat = found.reshape(12, -1)
+    pairs = (flat[:, step:] * flat[:, :-step]).mean(1)
+    assert np.abs(pairs).max() < 4.5 / np.sqrt(flat.shape[1])
+    between = [(flat[0] * flat[other]).mean() for other in range(1, 12)]
+    assert np.abs(between).max() < 4.5 / np.sqrt(flat.shape[1])
+
+
+def test_each_bit_of_the_hash_changes_half_of_the_others():
+    x = np.random.default_rng(3).integers(0, 2**32, 4000, dtype=np.uint32)
+    plain = np.asarray(random._mixed(jnp.asarray(x)))
+    for bit in range(32):
+        other = np.asarray(random._mixed(jnp.asarray(x ^ np.uint32(1 << bit))))
+        changed = np.unpackbits((plain ^ other).view(np.uint8).reshape(-1, 4), axis=1).mean(0)
+        assert np.abs(changed - 0.5).max() < 0.07
+    assert len(np.unique(plain)) == len(np.unique(x))
+
+
+def test_more_places_than_32_bits_count_take_the_draws_of_jax(monkeypatch):
+    monkeypatch.setattr(random, "MOST_COUNTED", 6)
+    np.testing.assert_array_equal(
+        random.kept(KEY, 0.3, (2, 3)), jax.random.bernoulli(KEY, 0.3, (2, 3))
+    )
+    assert (random.kept(KEY, 0.3, (5,)) != jax.random.bernoulli(KEY, 0.3, (5,))).any()

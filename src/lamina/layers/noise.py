@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Unpack
 
-import jax
 import jax.numpy as jnp
 
 from lamina import registry
@@ -116,7 +115,7 @@ class AlphaDropout(Dropout):
             return inputs
         shape = random.fill_noise_shape(noise_shape, inputs.shape)
         key = self.random_key(self.seed)
-        kept = jnp.broadcast_to(jax.random.bernoulli(key, 1 - self.rate, shape), inputs.shape)
+        kept = jnp.broadcast_to(random.kept(key, 1 - self.rate, shape), inputs.shape)
         scale = ((1 - self.rate) * (1 + self.rate * _LOWEST**2)) ** -0.5
         shift = -scale * _LOWEST * self.rate
         return scale * jnp.where(kept, inputs, _LOWEST) + shift
