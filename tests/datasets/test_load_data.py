@@ -105,10 +105,10 @@ def test_fashion_mnist(cache):
     "data",
     [
         b"no gzip",
-        gzip.compress(b"\0\0\x08\x01\0\0\0\x05abc"),
-        gzip.compress(b"\0\0\x09\x01\0\0\0\x03abc"),
-        gzip.compress(b"\0\0"),
-        gzip.compress(b"\0\0\x08\x01\0\0\0\x03abc")[:-9],
+        gzip.compress(b"\0\0\x08\x01\0\0\0\x05abc", mtime=0),
+        gzip.compress(b"\0\0\x09\x01\0\0\0\x03abc", mtime=0),
+        gzip.compress(b"\0\0", mtime=0),
+        gzip.compress(b"\0\0\x08\x01\0\0\0\x03abc", mtime=0)[:-9],
     ],
 )
 def test_broken_idx_is_named(tmp_path, data):
