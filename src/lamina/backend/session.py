@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina import config, seeds
-from lamina.core import context, naming
+from lamina.core import context, memory, naming
 from lamina.core.symbolic import SymbolicTensor
 
 _phase: dict[str, Any] = {"value": None, "tensor": None}
@@ -88,21 +89,23 @@ def reset_uids() -> None:
 def clear_session(free_memory: bool = True) -> None:
     """Start names, seeds and the learning phase anew.
 
-    Models that exist stay as they are, and so do custom objects. Memory needs no clearing: it
-    is freed with the last reference to a model.
+    Models that exist stay as they are, and so do custom objects. The memory of a model is free
+    with the last reference to it; on Linux the process keeps free memory for the next steps.
 
     Args:
-        free_memory: not used.
+        free_memory: whether to give free memory back to the system.
 
     >>> _ = get_uid("example")
     >>> clear_session()
     >>> get_uid("example")
     1
     """
-    del free_memory
     naming.reset()
     seeds.restart()
     _phase.update(value=None, tensor=None)
+    if free_memory:
+        gc.collect()
+        memory.release()
 
 
 def backend() -> str:

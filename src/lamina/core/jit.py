@@ -10,9 +10,12 @@ import jax
 
 from lamina import config
 from lamina.core import cache as programs_on_disk
-from lamina.core import faulty
+from lamina.core import faulty, memory
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+# Here, because what computes imports this file, and JAX has started no threads yet.
+memory.keep()
 
 # YNNPACK doubles the speed of matrix products on a CPU, but halves that of convolutions.
 _CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT"}

@@ -254,7 +254,20 @@ def _tiled_backward(
     return (parts[0],)
 
 
-_max_tiled = jax.custom_vjp(_tiled, nondiff_argnums=(1, 2))
+def _tiled_alone(x: Array, axes: Sequence[int], window: Sequence[int]) -> Array:
+    """`_tiled` where nothing is differentiated.
+
+    XLA fuses this form with the convolution before it and the product behind it.
+    """
+    cells = [1] * x.ndim
+    for axis, count in zip(axes, window, strict=True):
+        cells[axis] = count
+    exact = jnp.issubdtype(x.dtype, jnp.inexact)
+    least = -jnp.inf if exact else jnp.iinfo(x.dtype).min
+    return lax.reduce_window(x, np.asarray(least, x.dtype), lax.max, cells, cells, "VALID")
+
+
+_max_tiled = jax.custom_vjp(_tiled_alone, nondiff_argnums=(1, 2))
 _max_tiled.defvjp(_tiled_forward, _tiled_backward)
 
 
