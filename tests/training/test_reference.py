@@ -166,6 +166,21 @@ def test_regularizers_and_constraints(data) -> None:
     np.testing.assert_allclose(history["loss"], losses, rtol=1e-6)
 
 
+def kept_by_hand(words: np.ndarray, probability: float, rows: int) -> np.ndarray:
+    """The mask of a dropout of hidden values, place by place, in Python's whole numbers."""
+
+    def mixed(x: int) -> int:
+        x = ((x ^ x >> 16) * 0x7FEB352D) % 2**32
+        x = ((x ^ x >> 15) * 0x846CA68B) % 2**32
+        return x ^ x >> 16
+
+    first, second = (int(word) for word in words)
+    drawn = [
+        mixed((mixed((place + first) % 2**32) + second) % 2**32) for place in range(rows * HIDDEN)
+    ]
+    return (np.array(drawn) < probability * 2**32).reshape(rows, HIDDEN).astype("f")
+
+
 def test_dropout_has_the_keys_of_its_seed_and_step(data) -> None:
     x, y, w = data
     model = mlp(rate=0.4)
@@ -177,7 +192,7 @@ def test_dropout_has_the_keys_of_its_seed_and_step(data) -> None:
     def masks(step: int, rows: int) -> Any:
         key = jax.random.fold_in(jax.random.key(seed), step)
         key = jax.random.fold_in(jax.random.fold_in(key, 5), 0)
-        return jax.random.bernoulli(key, 0.6, (rows, HIDDEN)).astype("f") / 0.6
+        return kept_by_hand(np.asarray(jax.random.bits(key, (2,))), 0.6, rows) / np.float32(0.6)
 
     weights, losses = by_hand(start, (x, y, np.ones_like(w)), 3, optax.sgd(0.1), masks=masks)
     for found, expected in zip(model.get_weights(), weights, strict=True):
