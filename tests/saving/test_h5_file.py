@@ -270,6 +270,27 @@ def twice(root: Any) -> None:
     root["b"] = root["a"]
 
 
+def foreign_second_name(root: Any) -> None:
+    root.create_group("layers")
+    root["other/_layer_checkpoint_dependencies"] = root["layers"]
+    root.create_group("other/layers")
+
+
+def second_name_above(root: Any) -> None:
+    root.create_group("layers")
+    root["_layer_checkpoint_dependencies"] = root["/"]
+
+
+def soft_second_name(root: Any) -> None:
+    root.create_group("layers")
+    root["_layer_checkpoint_dependencies"] = h5py.SoftLink("/layers")
+
+
+def soft_layers(root: Any) -> None:
+    root.create_group("_layer_checkpoint_dependencies")
+    root["layers"] = h5py.SoftLink("/_layer_checkpoint_dependencies")
+
+
 def deep(root: Any) -> None:
     root.create_group("/".join("d" * (h5_file.MAX_DEPTH + 2)))
 
@@ -295,6 +316,10 @@ REFUSED: dict[Callable[[Any], None], str] = {
     scale_offset: "/x is compressed by the filter 6",
     loop: "is a group that is reached in two ways",
     twice: "is a group that is reached in two ways",
+    foreign_second_name: "is a group that is reached in two ways",
+    second_name_above: "is a group that is reached in two ways",
+    soft_second_name: "/_layer_checkpoint_dependencies is a soft link",
+    soft_layers: "/layers is a soft link",
     deep: "lies more than 64 groups deep",
     null: "/x is an array without a shape",
 }
@@ -305,6 +330,21 @@ def test_what_could_reach_out_is_refused_on_opening(fill: Callable[[Any], None])
     buffer = file_of(fill)
     with pytest.raises(ValueError, match=REFUSED[fill]), h5_file.opened(buffer, "bad.h5"):
         pass
+
+
+def test_the_second_name_of_layers_is_not_followed() -> None:
+    def fill(root: Any) -> None:
+        root.create_group("layers/dense/layers")
+        for group in (root, root["layers/dense"]):
+            group["_layer_checkpoint_dependencies"] = group["layers"]
+
+    with h5_file.opened(file_of(fill)) as root:
+        assert list(root.members) == ["layers"]
+        dense = root.find("layers/dense")
+        assert isinstance(dense, h5_file.Group)
+        assert list(dense.members) == ["layers"]
+    with h5_file.opened(file_of(lambda root: root.create_group(h5_checks.OTHER_NAME))) as root:
+        assert list(root.members) == [h5_checks.OTHER_NAME]  # tf.keras 2.12 has only this one
 
 
 def test_too_many_objects_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

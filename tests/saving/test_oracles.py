@@ -23,7 +23,9 @@ from lamina import activations, layers, losses, metrics, optimizers, schedules
 from lamina.models import Model, Sequential, load_model
 from lamina.utils import set_random_seed
 
-ROADS: list[Any] = [("keras", "keras3"), ("h5", "keras3"), ("h5", "tf_keras")]
+ROADS: list[Any] = [
+    (ending, which) for ending in ("keras", "h5") for which in ("keras3", "tf_keras")
+]
 
 
 def sigmoid_words() -> Any:
@@ -55,6 +57,24 @@ def nests() -> Any:
     return Model(c, [layers.Dense(2, name="top")(e), d, e], name="nests"), [noise(4, 3)]
 
 
+def stacks() -> Any:
+    """Stacks that are called twice: with an input of their own, and without."""
+    x = layers.Input((4,), name="x")
+    stated = Sequential([layers.Input((4,)), layers.Dense(4, name="s1"), layers.Dense(4)])
+    deferred = Sequential([layers.Dense(4, name="d1"), layers.LeakyReLU(0.2)])
+    y = deferred(stated(deferred(stated(x))))
+    return Model(x, [layers.Dense(2)(y), y]), [noise(3, 4)]
+
+
+def causal() -> Any:
+    """A call with keywords on several inputs; recurrent layers with their cells."""
+    x, y = layers.Input((6, 4), name="x"), layers.Input((5, 4), name="y")
+    z = layers.Attention(use_scale=True)([x, y], use_causal_mask=True)
+    z = layers.Bidirectional(layers.GRU(3, return_sequences=True))(z)
+    z, h, c = layers.RNN(layers.LSTMCell(3), return_state=True)(z)
+    return Model([x, y], [z, h, c]), [noise(2, 6, 4), noise(2, 5, 4)]
+
+
 def masked() -> Any:
     x = layers.Input((4, 3), name="x")
     y = layers.Dense(5)(layers.Masking(0.0)(x))
@@ -65,7 +85,7 @@ def masked() -> Any:
 
 @pytest.mark.parametrize(("ending", "which"), ROADS)
 @pytest.mark.parametrize(
-    "make", [stack, images, sigmoid_words, graph, nests, frozen, several_axes, masked]
+    "make", [stack, images, sigmoid_words, graph, nests, stacks, frozen, several_axes, masked]
 )
 def test_models_predict_the_same(tmp_path, make, ending, which):
     model, inputs = make()
@@ -103,8 +123,21 @@ OPTIMIZERS = {
 # Keras 3 itself cannot train on with an `.h5` file, its own neither: it builds the optimizer for no
 # weights. tf_keras makes the optimizers of before 2.11 of such files: without AdamW, and with
 # another schedule of Nadam's momentum.
-THERE = [(name, *ROADS[0]) for name in OPTIMIZERS]
-THERE += [(name, *ROADS[2]) for name in OPTIMIZERS if name not in ("adamw", "nadam")]
+THERE = [(name, "keras", "keras3") for name in OPTIMIZERS]
+THERE += [(name, "h5", "tf_keras") for name in OPTIMIZERS if name not in ("adamw", "nadam")]
+
+
+@pytest.mark.parametrize("which", ["keras3", "tf_keras"])
+def test_calls_with_keywords_predict_the_same(tmp_path, which):
+    model, inputs = causal()
+    randomised(model)
+    model.save(tmp_path / "model.keras")
+    found = run_oracle(which, "predict", file=tmp_path / "model.keras", inputs=inputs)
+    for place, ours in enumerate(predicted(model, inputs)):
+        np.testing.assert_allclose(found[f"prediction_{place}"], ours, rtol=2e-5, atol=2e-6)
+    again = load_model(tmp_path / "model.keras")
+    for old, new in zip(predicted(model, inputs), predicted(again, inputs), strict=True):
+        np.testing.assert_array_equal(old, new)
 
 
 @pytest.mark.parametrize(("name", "ending", "which"), THERE)
@@ -172,8 +205,45 @@ def test_both_slopes_of_hard_sigmoid(tmp_path):
         np.testing.assert_allclose(found["prediction_0"], ours, rtol=1e-5, atol=1e-6)
     model = Sequential([layers.Dense(3, activation="hard_sigmoid", input_shape=(2,))])
     model.save(tmp_path / "model.keras")
-    with pytest.raises(AssertionError, match="hard_sigmoid_keras2"):
-        run_oracle("keras3", "keras.models.load_model(file)", file=tmp_path / "model.keras")
+    for which in ("keras3", "tf_keras"):
+        with pytest.raises(AssertionError, match="hard_sigmoid_keras2"):
+            run_oracle(which, "keras.models.load_model(file)", file=tmp_path / "model.keras")
+
+
+def on_two_arguments() -> Any:
+    x, y = layers.Input((4, 3)), layers.Input((5, 3))
+    return Model([x, y], layers.MultiHeadAttention(2, 3)(x, y))
+
+
+def from_a_state() -> Any:
+    x, y = layers.Input((4, 3)), layers.Input((5,))
+    return Model([x, y], layers.GRU(5)(x, initial_state=y))
+
+
+def with_a_function() -> Any:
+    x = layers.Input((3,))
+    return Model(x, layers.Dense(2)(x + 1))
+
+
+def bare_slope() -> Any:  # no weights that could be missing
+    x = layers.Input((3,))
+    return Model(x, layers.Activation(activations.hard_sigmoid_keras3)(x))
+
+
+def slope_of_a_cell() -> Any:
+    cell = layers.GRUCell(3, recurrent_activation=activations.hard_sigmoid_keras3)
+    return Sequential([layers.Input((4, 3)), layers.RNN(cell)])
+
+
+@pytest.mark.parametrize(
+    "make", [on_two_arguments, from_a_state, with_a_function, bare_slope, slope_of_a_cell]
+)
+def test_what_tf_keras_cannot_read_alike_it_refuses(tmp_path, make):
+    model = make()
+    model.save(tmp_path / "model.keras")
+    run_oracle("keras3", "keras.models.load_model(file)", file=tmp_path / "model.keras")
+    with pytest.raises(AssertionError, match="Error"):
+        run_oracle("tf_keras", "keras.models.load_model(file)", file=tmp_path / "model.keras")
 
 
 CLASSES = """
@@ -218,7 +288,7 @@ def test_registered_classes(tmp_path, make):
     assert Scaled.__name__ in CLASSES
 
 
-@pytest.mark.parametrize(("ending", "which"), [ROADS[0], ROADS[2]])
+@pytest.mark.parametrize(("ending", "which"), [("keras", "keras3"), ("h5", "tf_keras")])
 def test_files_go_there_and_back(tmp_path, ending, which):
     model, inputs = graph()
     randomised(model)

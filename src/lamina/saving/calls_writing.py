@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -87,3 +87,29 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(part) for part in value]
     return value
+
+
+def odd_places(twice: Collection[str]) -> Callable[[Any], list[Any]]:
+    """What gives the place of a tensor where each call of some layers stands twice.
+
+    Args:
+        twice: names of the layers.
+    """
+
+    def place(value: Any) -> list[Any]:
+        number = 2 * value[1] + 1 if value[0] in twice else value[1]
+        return [value[0], number, value[2]]
+
+    return place
+
+
+def shifted(places: Any, place: Callable[[Any], Any]) -> Any:
+    """Inputs or outputs of a graph with other places.
+
+    Args:
+        places: of `graph_writing`.
+        place: gives the place as it is written.
+    """
+    if isinstance(places, Mapping):
+        return {key: place(one) for key, one in places.items()}
+    return [place(one) for one in places]

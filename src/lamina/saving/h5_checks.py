@@ -10,6 +10,9 @@ import numpy as np
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MAX_NAMES = 1 << 16
+OTHER_NAME = "_layer_checkpoint_dependencies"
+"""What ``tf.keras`` calls the group ``layers``; files that it is to read have both names."""
+
 _SPARE = 1 << 20  # bytes that a chunk may have beyond its array
 _LARGE = 1 << 26  # bytes from which on an array may not be packed more than
 _TIMES = 100  # times
@@ -73,6 +76,29 @@ def names(group: Any, place: str) -> list[str]:
             raise refused(place, f"has a member of the name {name!r}")
         found.append(name)
     return found
+
+
+def is_other_name(group: Any, name: str, place: str) -> bool:
+    """Whether a member is the group ``layers`` beside it once more, under `tf.keras`' name.
+
+    Args:
+        group: of ``h5py``.
+        name: of the member.
+        place: file and path of the group.
+
+    Raises:
+        RefusedError: one of both is no hard link.
+    """
+    import h5py
+
+    if name != OTHER_NAME or "layers" not in names(group, place):
+        return False
+    for one in (name, "layers"):
+        check_link(group, one, f"{place.rstrip('/')}/{one}")
+    found = group[name], group["layers"]
+    if not all(isinstance(one, h5py.Group) for one in found):
+        return False
+    return address(found[0]) == address(found[1])
 
 
 def check_link(group: Any, name: str, place: str) -> None:

@@ -313,7 +313,8 @@ class _Walk:
             self.count += 1
             if self.count > MAX_OBJECTS:
                 raise refused(self.label, f"has more than {MAX_OBJECTS} groups and arrays")
-            members[name] = self.member(handle, name, f"{path}/{name}", depth)
+            if not h5_checks.is_other_name(handle, name, place):
+                members[name] = self.member(handle, name, f"{path}/{name}", depth)
         return Group(handle, place, members, self.size, self.texts)
 
     def member(self, parent: Any, name: str, path: str, depth: int) -> Group | Dataset:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamina.core.layer import Layer
 from lamina.core.naming import snake_case
+from lamina.saving.h5_checks import OTHER_NAME
 from lamina.saving.h5_file import Dataset, Group
 from lamina.saving.h5_writing import put_array, put_text
 from lamina.saving.stored import Found, Part, Stored, paired
@@ -15,7 +16,6 @@ from lamina.saving.stored import Found, Part, Stored, paired
 if TYPE_CHECKING:
     from lamina.core.variable import Variable
 
-_OLD_LAYERS = "_layer_checkpoint_dependencies"
 _NOT_WALKED = frozenset(
     {"inbound_nodes", "outbound_nodes", "optimizer", "_compilation", "_entry", "_stack", "_tensors"}
 )
@@ -29,7 +29,7 @@ def is_layout(root: Group) -> bool:
     """
     if root.has_texts("layer_names"):
         return False
-    return any(name in root.members for name in ("layers", "vars", _OLD_LAYERS))
+    return any(name in root.members for name in ("layers", "vars", OTHER_NAME))
 
 
 def places(owner: Layer) -> dict[str, Layer]:
@@ -136,17 +136,28 @@ def learns(layer: Layer, variable: Variable) -> bool:
     return listed or (variable.trainable and not frozen)
 
 
-def write(root: Any, owner: Layer, optimizer: tuple[str, Sequence[Any]] | None = None) -> None:
+def write(
+    root: Any,
+    owner: Layer,
+    optimizer: tuple[str, Sequence[Any]] | None = None,
+    linked: bool = False,
+) -> None:
     """Write all weights of a model, and the state of an optimizer.
 
     Args:
         root: group of ``h5py``.
         owner: the model.
         optimizer: name and arrays of the optimizer, in Keras 3's order.
+        linked: whether the groups ``layers`` have a second name, under which `tf.keras` looks.
     """
-    for path, layer in places(owner).items():
+    found = places(owner)
+    for path, layer in found.items():
         arrays = [variable.numpy() for variable in own_variables(layer)]
         _write_group(root, path, layer.name, arrays)
+    for path in found if linked else ():
+        group = root[path] if path else root
+        if hasattr(type(found[path]), "get_layer") and "layers" in group:
+            group[OTHER_NAME] = group["layers"]
     if optimizer is not None:
         _write_group(root, "optimizer", *optimizer)
 
@@ -210,8 +221,8 @@ def _arrays(root: Group, path: str) -> list[Stored] | None:
 
 def _vars(root: Group, path: str) -> Group | None:
     group = root.find(f"{path}/vars")
-    if group is None and _OLD_LAYERS in root.members:  # files of tf.keras 2.12
-        group = root.find(f"{path.replace('layers', _OLD_LAYERS)}/vars")
+    if group is None and OTHER_NAME in root.members:  # files of tf.keras 2.12
+        group = root.find(f"{path.replace('layers', OTHER_NAME)}/vars")
     return group if isinstance(group, Group) else None
 
 

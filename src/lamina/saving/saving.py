@@ -17,6 +17,7 @@ from lamina.saving import (
     optimizer_state,
     optimizer_writing,
     randomness,
+    shared_writing,
     training_writing,
     writing,
 )
@@ -44,12 +45,19 @@ def save_model(
 ) -> None:
     """Write a whole model into a file: its config, its weights, how it was compiled.
 
-    The file appears under its name when it is complete. ``.keras`` files open in Keras 3, ``.h5``
-    and ``.hdf5`` files in Keras 3 and ``tf.keras`` 2; a `Lambda` with a function of `lamina.ops`
-    or of ``K`` loads in lamina alone. Functions in a graph, ``x + 1`` or ``ops.mean(x)``, open in
-    Keras 3 too, and not in ``tf.keras``; only named ones of `lamina.ops` can be written down.
+    The file appears under its name when it is complete. Both formats open in Keras 3 and in
+    ``tf.keras`` 2. Some parts open in Keras 3 and not in ``tf.keras``: layers and arguments that
+    only Keras 3 has; functions in a graph, ``x + 1`` or ``ops.mean(x)``, of which only named ones
+    of `lamina.ops` can be written down; in ``.keras`` files also layers that are called on more
+    tensors than their first argument holds, and `MultiHeadAttention`. Such a ``.keras`` file is in
+    the words of Keras 3, and an error in ``tf.keras``. A `Lambda` with a function of `lamina.ops`
+    or of ``K`` loads in lamina alone.
+
     The activation ``hard_sigmoid`` is not the same in Keras 2 and 3; files keep what this model
-    computes, under a name that the other release does not know.
+    computes, under a name that the other release does not know, or in a form that it refuses.
+    From ``.keras`` files ``tf.keras`` takes no state of an optimizer whose learning rate is a
+    number, since it does not count the rate among its variables: it says so, and training starts
+    anew from the weights. From ``.h5`` files it takes the state.
 
     Args:
         model: the model; it must be built.
@@ -85,9 +93,9 @@ def save_model(
     check_built(model, "save")
     checked_target(filepath, overwrite)
     if kind == "keras":
-        config, compiled = _described_3(model, include_optimizer)
+        config, compiled, shared = _described_3(model, include_optimizer)
         with replacing(filepath, overwrite) as file:
-            _write_archive(file, model, config, compiled)
+            _write_archive(file, model, config, compiled, shared)
     else:
         config, section = _described_2(model, include_optimizer)
         with replacing(filepath, overwrite) as file:
@@ -129,12 +137,19 @@ def _text(model: Any, config: Config) -> str:
         ) from None
 
 
-def _described_3(model: Any, include_optimizer: bool) -> tuple[str, bool]:
-    config = writing.Keras3().model(model)
-    section = training_writing.section_3(model) if include_optimizer else None
+def _described_3(model: Any, include_optimizer: bool) -> tuple[str, bool, bool]:
+    """The config, whether it says how the model was compiled, whether ``tf.keras`` reads it."""
+    write: writing.Keras3 = shared_writing.Shared()
+    try:
+        config = write.model(model)
+    except shared_writing.OnlyKeras3Error:
+        write = writing.Keras3()
+        config = write.model(model)
+    section = training_writing.section_3(model, write) if include_optimizer else None
     if section is not None:
         config["compile_config"] = section
-    return _text(model, config), section is not None
+    shared = isinstance(write, shared_writing.Shared)
+    return _text(model, config), section is not None, shared
 
 
 def _described_2(model: Any, include_optimizer: bool) -> tuple[str, str | None]:
@@ -143,7 +158,7 @@ def _described_2(model: Any, include_optimizer: bool) -> tuple[str, str | None]:
     return _text(model, config), None if section is None else _text(model, section)
 
 
-def _write_archive(file: IO[bytes], model: Any, config: str, compiled: bool) -> None:
+def _write_archive(file: IO[bytes], model: Any, config: str, compiled: bool, shared: bool) -> None:
     now = datetime.datetime.now().astimezone()
     facts = {
         "keras_version": WRITES_AS_3,
@@ -152,7 +167,7 @@ def _write_archive(file: IO[bytes], model: Any, config: str, compiled: bool) -> 
     optimizer = _state(model) if compiled else None
     weights = BytesIO()
     with written(weights) as root:
-        keras3_weights.write(root, model, optimizer)
+        keras3_weights.write(root, model, optimizer, linked=shared)
         if compiled:
             randomness.write(root, model)
     with zipfile.ZipFile(file, "w") as members:

@@ -15,17 +15,17 @@ _UNSAID = {"use_ema": False, "ema_momentum": 0.99}
 """Arguments of optimizers that say nothing with these values, as all do with ``None``."""
 
 
-def section_3(model: Any) -> Config | None:
+def section_3(model: Any, write: writing.Keras3) -> Config | None:
     """``compile_config`` as Keras 3 writes it, or ``None`` where there is nothing to write.
 
     Args:
         model: the model.
+        write: writes the configs.
     """
     kept = model._compilation
     optimizer = _optimizer(model)
     if kept is None or optimizer is None:
         return None
-    write = writing.Keras3()
 
     def written(kind: str, entry: Any) -> Any:
         if isinstance(entry, Mapping):
@@ -33,7 +33,7 @@ def section_3(model: Any) -> Config | None:
         return entry if registry.find("loss", entry) is not None or _is_known(entry) else _3(entry)
 
     return {
-        "optimizer": write.object("optimizer", optimizer),
+        "optimizer": write.object("optimizer", _said(optimizer)),
         "loss": _structure(kept.loss, lambda entry: written("loss", _described(entry))),
         "loss_weights": _numbers(kept.loss_weights),
         "metrics": _structure(kept.user_metrics, lambda e: written("metric", _described(e))),
@@ -42,7 +42,6 @@ def section_3(model: Any) -> Config | None:
         ),
         "run_eagerly": kept.run_eagerly,
         "steps_per_execution": kept.steps_per_execution,
-        "jit_compile": True,
     }
 
 
@@ -57,21 +56,24 @@ def section_2(model: Any) -> Config | None:
     if kept is None or optimizer is None:
         return None
     write = writing.Keras2()
-    # Keras 3 and tf.keras know different ones, and refuse those that they do not know.
-    said = writing.without(optimizer["config"], _UNSAID)
-    optimizer["config"] = {name: value for name, value in said.items() if value is not None}
 
     def written(entry: Any) -> Any:
         return write.value("", _described(entry))
 
     return {
-        "optimizer_config": write.value("optimizer", optimizer),
+        "optimizer_config": write.value("optimizer", _said(optimizer)),
         "loss": _structure(kept.loss, lambda entry: _whole_name(written(entry))),
         "metrics": _structure(kept.user_metrics, written),
         "weighted_metrics": _structure(kept.weighted_metrics, written),
         "sample_weight_mode": kept.sample_weight_mode,
         "loss_weights": _numbers(kept.loss_weights),
     }
+
+
+def _said(optimizer: Config) -> Config:
+    """An optimizer without arguments that say nothing: releases refuse what they do not know."""
+    said = writing.without(optimizer["config"], _UNSAID)
+    return {**optimizer, "config": {key: said[key] for key in said if said[key] is not None}}
 
 
 def _whole_name(entry: Any) -> Any:

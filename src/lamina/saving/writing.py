@@ -8,7 +8,14 @@ from typing import Any
 from lamina import registry
 from lamina.core.layer import Layer
 from lamina.saving import operations
-from lamina.saving.calls_writing import call_3, function_call_3, plain, tensors_3
+from lamina.saving.calls_writing import (
+    call_3,
+    function_call_3,
+    odd_places,
+    plain,
+    shifted,
+    tensors_3,
+)
 from lamina.saving.dialect import RENAMED_IN_3
 from lamina.typing import Config
 
@@ -23,7 +30,7 @@ _UNKNOWN_TO_3: dict[str, dict[str, Any]] = {
     "MultiHeadAttention": {"flash_attention": None},
     "ReversibleEmbedding": {"activity_regularizer": None},
 }
-_UNKNOWN_TO_2: dict[str, dict[str, Any]] = {
+UNKNOWN_TO_2: dict[str, dict[str, Any]] = {
     "AdditiveAttention": {"seed": None},
     "Attention": {"seed": None},
     "BatchNormalization": {"renorm": False, "renorm_clipping": None, "renorm_momentum": 0.99},
@@ -56,14 +63,14 @@ _UNKNOWN_TO_2: dict[str, dict[str, Any]] = {
 _SILENT: dict[str, dict[str, Any]] = {
     f"SpatialDropout{rank}D": {"trainable": True} for rank in (1, 2, 3)
 }
-_UNKNOWN_TO_2 |= {
+UNKNOWN_TO_2 |= {
     name: {"seed": None}
     for name in (
         *("SimpleRNN", "LSTM", "GRU", "SimpleRNNCell", "LSTMCell", "GRUCell"),
         *("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "ConvLSTM2DCell"),
     )
 }
-_AXES = {"input_axes": None, "output_axes": None}
+AXES = {"input_axes": None, "output_axes": None}
 
 _MODULES = {
     "initializer": "keras.initializers",
@@ -222,7 +229,7 @@ class Keras3:
         def end(place: Any) -> list[Any]:  # of models in it, Keras 3 counts from 1 only here
             return [place[0], place[1] + _counts_from_1(layers.get(place[0])), place[2]]
 
-        ends = {key: _shifted(config[key], end) for key in ("input_layers", "output_layers")}
+        ends = {key: shifted(config[key], end) for key in ("input_layers", "output_layers")}
         return {**config, "trainable": model.trainable, "layers": entries} | ends
 
 
@@ -280,7 +287,7 @@ class Keras2:
 
     def arguments(self, name: str, config: Mapping[str, Any]) -> Config:
         """The arguments of an object of a class."""
-        found = without(config, _AXES | _SILENT.get(name, {}) | _UNKNOWN_TO_2.get(name, {}))
+        found = without(config, AXES | _SILENT.get(name, {}) | UNKNOWN_TO_2.get(name, {}))
         if name != "InputLayer" and registry.exact("layer", name) is not None:
             found.pop("batch_input_shape", None)
             found = {k: v for k, v in found.items() if k != "activity_regularizer" or v is not None}
@@ -313,11 +320,7 @@ class Keras2:
         """
         layers = {layer.name: layer for layer in model.graph.layers_only()}
         twice = {name for name, layer in layers.items() if _counts_from_1(layer)}
-
-        def place(value: Any) -> list[Any]:
-            number = 2 * value[1] + 1 if value[0] in twice else value[1]
-            return [value[0], number, value[2]]
-
+        place = odd_places(twice)
         tensor = tensors_3(model, place)
         entries = []
         for entry in config["layers"]:
@@ -330,7 +333,7 @@ class Keras2:
                 calls = [call for call in calls for _ in range(2)]
             written = self.model(layers[entry["name"]], called=True)
             entries.append(written | {"name": entry["name"], "inbound_nodes": calls})
-        ends = {key: _shifted(config[key], place) for key in ("input_layers", "output_layers")}
+        ends = {key: shifted(config[key], place) for key in ("input_layers", "output_layers")}
         return {**config, "layers": entries} | ends
 
 
@@ -362,12 +365,6 @@ def _places_2(value: Any, place: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_places_2(part, place) for part in value]
     return plain(value)
-
-
-def _shifted(places: Any, place: Any) -> Any:
-    if isinstance(places, Mapping):
-        return {key: place(one) for key, one in places.items()}
-    return [place(one) for one in places]
 
 
 def build_shape(model: Any) -> Any:
