@@ -127,15 +127,17 @@ THERE = [(name, "keras", "keras3") for name in OPTIMIZERS]
 THERE += [(name, "h5", "tf_keras") for name in OPTIMIZERS if name not in ("adamw", "nadam")]
 
 
-@pytest.mark.parametrize("which", ["keras3", "tf_keras"])
-def test_calls_with_keywords_predict_the_same(tmp_path, which):
+# Keras 3 reads "dot" in `.h5` files, its own too, as the name of a function, and fails.
+@pytest.mark.parametrize(("ending", "which"), [road for road in ROADS if road != ("h5", "keras3")])
+def test_calls_with_keywords_predict_the_same(tmp_path, ending, which):
     model, inputs = causal()
     randomised(model)
-    model.save(tmp_path / "model.keras")
-    found = run_oracle(which, "predict", file=tmp_path / "model.keras", inputs=inputs)
+    path = tmp_path / f"model.{ending}"
+    model.save(path)
+    found = run_oracle(which, "predict", file=path, inputs=inputs)
     for place, ours in enumerate(predicted(model, inputs)):
         np.testing.assert_allclose(found[f"prediction_{place}"], ours, rtol=2e-5, atol=2e-6)
-    again = load_model(tmp_path / "model.keras")
+    again = load_model(path)
     for old, new in zip(predicted(model, inputs), predicted(again, inputs), strict=True):
         np.testing.assert_array_equal(old, new)
 

@@ -345,7 +345,8 @@ def _counts_from_1(layer: Any) -> bool:
 def _call_2(call: Any, place: Any) -> Any:
     """One call in the form of Keras 2."""
     if not isinstance(call, Mapping):
-        return [[*place(one), plain(_places_2(one[3], place))] for one in call]
+        # Other releases take the keywords of the last input, older lamina those of the first.
+        return [[*place(one), plain(_places_2(call[0][3], place))] for one in call]
     args, kwargs = call["args"], _places_2(call["kwargs"], place)
     inputs = args[0] if len(args) == 1 else None
     if isinstance(inputs, Mapping) and set(inputs) != {"tensor"}:
