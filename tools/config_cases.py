@@ -402,6 +402,49 @@ def _normalizations():
     }
 
 
+def _attention():
+    """Attention, in Keras 3."""
+    by_object = {
+        "use_bias": False,
+        "kernel_initializer": init("Constant", value=0.5),
+        "kernel_regularizer": reg(l2=0.25),
+        "kernel_constraint": con("MaxNorm", max_value=3, axis=0),
+    }
+    heads = {"num_heads": 3, "key_dim": 4}
+    grouped = {"head_dim": 4, "num_query_heads": 6, "num_key_value_heads": 3}
+    return {
+        "Attention": [
+            {},
+            {"use_scale": True, "score_mode": "concat"},
+            {"dropout": 0.25, "seed": 3},
+        ],
+        "AdditiveAttention": [{}, {"use_scale": False}, {"dropout": 0.25}],
+        "MultiHeadAttention": [
+            heads,
+            dict(heads, value_dim=5, output_shape=7, attention_axes=(1, 2), dropout=0.25),
+            dict(heads, **by_object),
+        ],
+        "GroupQueryAttention": [grouped, dict(grouped, dropout=0.25), dict(grouped, **by_object)],
+    }
+
+
+def _images_and_data():
+    """What prepares data, in Keras 3."""
+    size = {"height": 3, "width": 4}
+    words = {"input_dim": 7, "output_dim": 3, "activity_regularizer": None}
+    return {
+        "Rescaling": [{"scale": 0.5}, {"scale": 2.0, "offset": -1.0}],
+        "Resizing": [
+            size,
+            dict(size, interpolation="nearest", crop_to_aspect_ratio=True),
+            dict(size, pad_to_aspect_ratio=True, fill_value=0.5, antialias=True, **FIRST),
+        ],
+        "CenterCrop": [size, dict(size, **FIRST)],
+        "Normalization": [{"axis": [1, -1]}, {"axis": [1]}, {"axis": None, "invert": True}],
+        "ReversibleEmbedding": [words, dict(words, tie_weights=False, logit_soft_cap=3.0)],
+    }
+
+
 def _lambda():
     return [
         {"function": made("activations.relu!")},
@@ -528,7 +571,8 @@ def cases(release):
     table.update(_windows(release))
     table.update(_windows_2() if release == "keras2" else _windows_3())
     if release == "keras3":
-        table.update(_normalizations())
+        for part in (_normalizations(), _attention(), _images_and_data()):
+            table.update(part)
     return table
 
 

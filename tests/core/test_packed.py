@@ -75,6 +75,15 @@ def test_a_lone_scalar_stays_as_it_is():
     assert Pack([]).collect() == []
 
 
+def test_jitted_functions_take_a_scalar_as_its_number():
+    held = variables()
+    pack = Pack(held)
+    pack.publish(doubled(pack, pack.collect()))
+    assert float(jnp.maximum(held[0], 1.0)) == 3.0
+    assert float(jax.jit(lambda tree: tree["a"] + 1)({"a": held[0]})) == 4.0
+    assert float(held[0] * held[2]) == -15.0
+
+
 def test_copies_and_pickles_take_the_number_along():
     held = variables()
     pack = Pack(held)

@@ -161,6 +161,10 @@ def as_tuple(value, arguments, key):
     return tuple(value) if isinstance(value, list) else value
 
 
+def as_stated(value, arguments, key):
+    return arguments[key]
+
+
 def flat(value, arguments, key):
     if isinstance(value, tuple) and isinstance(value[-1], tuple):
         return (*value[:-1], *value[-1])
@@ -309,7 +313,7 @@ DIFFERENCES = [
     ),
     Difference(
         NEW,
-        "Dense Embedding EinsumDense",
+        "Dense Embedding EinsumDense ReversibleEmbedding",
         ("quantization_config",),
         absent,
         "Layers are not quantized.",
@@ -322,8 +326,20 @@ DIFFERENCES = [
         "As in 2.2.4: a Sequential reads from it what goes in.",
     ),
     Difference(
-        NEW, "Embedding", ("batch_input_shape",), added((None, None)), "As in 2.2.4, see Dense."
+        NEW,
+        "Embedding ReversibleEmbedding",
+        ("batch_input_shape",),
+        added((None, None)),
+        "As in 2.2.4, see Dense.",
     ),
+    Difference(
+        NEW,
+        "MultiHeadAttention GroupQueryAttention",
+        ("flash_attention",),
+        added(None),
+        "3.15 leaves it out; what is not stated is decided where the layer runs.",
+    ),
+    Difference(NEW, "Normalization", ("axis",), as_stated, "The argument as it was given."),
     Difference(NEW, "Embedding", ("input_length",), added(None), "The argument went in Keras 3."),
     Difference(
         NEW, "InputLayer", ("batch_input_shape",), batch_shape, "The name of 2.2.4 for batch_shape."

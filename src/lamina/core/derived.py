@@ -215,12 +215,14 @@ def _array(value: np.ndarray) -> jax.Array:
     return jnp.asarray(value)
 
 
-# As with variables: inside jnp's own jitted functions it arrives as the array.
-def _unflattened(_: None, children: Any) -> Any:
-    return children[0]
+def arrives_as_array(kind: type[Any]) -> None:
+    """Let the objects of a class arrive as the arrays that they stand for in jitted functions."""
+    jax.tree_util.register_pytree_node(
+        kind, lambda valued: ((valued.value,), None), lambda _, children: children[0]
+    )
 
 
-jax.tree_util.register_pytree_node(Derived, lambda derived: ((derived.value,), None), _unflattened)
+arrives_as_array(Derived)
 
 
 def derive(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

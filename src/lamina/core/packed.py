@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.derived import arrives_as_array
 from lamina.core.readers import readers
 from lamina.core.variable import Variable
 
@@ -49,6 +50,9 @@ class Scalar(Variable):
         if self._pack is not None:
             self._pack.whole = False
         self._own, self._pack, self._place = None, pack, place
+
+
+arrives_as_array(Scalar)
 
 
 class Pack:

@@ -12,7 +12,7 @@ from jax.core import Tracer
 
 from lamina import config
 from lamina.core import allowance, context
-from lamina.core.derived import Valued
+from lamina.core.derived import Valued, arrives_as_array
 from lamina.core.readers import readers
 from lamina.initializers.base import makes_anew
 
@@ -256,11 +256,4 @@ def _restored(
     return variable
 
 
-# Inside jnp's own jitted functions a variable arrives as the array that it stands for.
-def _unflattened(_: None, children: Any) -> Any:
-    return children[0]
-
-
-jax.tree_util.register_pytree_node(
-    Variable, lambda variable: ((variable.value,), None), _unflattened
-)
+arrives_as_array(Variable)
