@@ -79,7 +79,7 @@ def test_jitted_functions_take_a_scalar_as_its_number():
     held = variables()
     pack = Pack(held)
     pack.publish(doubled(pack, pack.collect()))
-    assert float(jnp.maximum(held[0], 1.0)) == 3.0
+    assert float(jnp.maximum(held[0], 1.0)) == 3.0  # pyright: ignore
     assert float(jax.jit(lambda tree: tree["a"] + 1)({"a": held[0]})) == 4.0
     assert float(held[0] * held[2]) == -15.0
 

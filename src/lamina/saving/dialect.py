@@ -38,7 +38,7 @@ HARMLESS = frozenset(
 
 _KERNEL = frozenset({"kernel_initializer", "kernel_regularizer", "kernel_constraint"})
 
-UNUSED = dict.fromkeys(
+UNUSED: dict[str, frozenset[str]] = dict.fromkeys(
     ("DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D"), _KERNEL
 )
 """By layer, arguments that `tf.keras` writes because its base has them, and does not use."""
