@@ -8,7 +8,7 @@ from jax import lax
 
 import lamina
 from lamina import layers
-from lamina.core import programs, pure
+from lamina.core import jit, programs, pure
 
 
 @pytest.fixture
@@ -108,3 +108,32 @@ def test_products_in_loops_are_no_convolutions():
         return lax.scan(lambda x, _: (jnp.tanh(x @ x), None), x, length=2)[0]
 
     assert not programs.has_convolution(jax.make_jaxpr(jax.jit(work))(np.ones((3, 3), "f")).jaxpr)
+
+
+def test_predictions_with_convolutions_are_compiled_otherwise(monkeypatch):
+    asked = []
+    usual = jit.compile
+
+    def noted(function, **options):
+        asked.append(options["sums"])
+        return usual(function, **options)
+
+    monkeypatch.setattr(jit, "compile", noted)
+    x = np.ones((2, 8, 3), "f")
+    layers.Dense(4)(x)
+    layers.Conv1D(4, 3)(x)
+    lamina.Sequential([layers.Dense(4), layers.Conv1D(4, 3)])(x)
+    layers.MaxPooling1D()(x)
+    assert asked == [True, False, False, True]
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="the options are those of CPUs")
+def test_options_that_xla_does_not_know_are_left_out(monkeypatch):
+    assert "REDUCE" in str(jit.compiler_options(sums=True))
+    assert "REDUCE" not in str(jit.compiler_options(sums=False))
+    monkeypatch.setattr(jit, "_PRODUCTS", {"xla_there_is_no_such_option": True})
+    jit.compiler_options.cache_clear()
+    try:
+        assert jit.compiler_options(sums=False) is None
+    finally:
+        jit.compiler_options.cache_clear()

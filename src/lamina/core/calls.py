@@ -220,7 +220,8 @@ class Program:
         self._layer = layer
         # What the token of the program stands for must not be collected.
         self.kept = (getattr(layer, "graph", None), list(layer.all_layers()))
-        self._compiled = jit.compile(self._function)
+        convolves = any(part._convolves for part in self.kept[1])
+        self._compiled = jit.compile(self._function, sums=not convolves)
 
     def _function(self, values: list[Any], seed: Any, calls: Any, dynamic: list[Any]) -> Any:
         """The pure function; what it notes on the way is the same at each trace."""

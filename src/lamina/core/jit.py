@@ -18,26 +18,35 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 memory.keep()
 
 # YNNPACK doubles the speed of matrix products on a CPU, and sums 2 to 15 times as fast as XLA's own
-# loops, but most convolutions alone take it 1.5 to 4 times as long as Eigen.
-_CPU_OPTIONS = {
-    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT,LIBRARY_FUSION_TYPE_REDUCE"
-}
+# loops, but most convolutions alone take it 1.5 to 4 times as long as Eigen. Where nothing is
+# trained, sums would draw the convolutions before them in.
+_FUSIONS = "xla_cpu_experimental_ynn_fusion_type"
+_PRODUCTS = {_FUSIONS: "LIBRARY_FUSION_TYPE_DOT"}
+_PRODUCTS_AND_SUMS = {_FUSIONS: "LIBRARY_FUSION_TYPE_DOT,LIBRARY_FUSION_TYPE_REDUCE"}
 
 
 @cache
-def compiler_options() -> dict[str, Any] | None:
-    """Options for XLA on this platform, or ``None`` where XLA does not know them."""
+def compiler_options(sums: bool = True) -> dict[str, Any] | None:
+    """Options for XLA on this platform, or ``None`` where XLA does not know them.
+
+    Args:
+        sums: whether sums go to YNNPACK too, and not only products.
+    """
     if jax.default_backend() != "cpu":
         return None
+    options = _PRODUCTS_AND_SUMS if sums else _PRODUCTS
     try:
-        jax.jit(lambda x: x, compiler_options=_CPU_OPTIONS).lower(0).compile()
+        jax.jit(lambda x: x, compiler_options=options).lower(0).compile()
     except Exception:  # whatever an XLA without the option raises: go without
         return None
-    return _CPU_OPTIONS
+    return options
 
 
 def compile(
-    function: Callable[..., Any], donate: Sequence[int] = (), static: Sequence[int] = ()
+    function: Callable[..., Any],
+    donate: Sequence[int] = (),
+    static: Sequence[int] = (),
+    sums: bool = True,
 ) -> Any:
     """Compile a pure function, for each set of shapes and static arguments once.
 
@@ -45,13 +54,14 @@ def compile(
         function: pure function of arrays.
         donate: positions of the arguments whose memory the results may take over.
         static: positions of the arguments that are part of the program.
+        sums: whether sums are compiled as fast as can be; not for predictions with convolutions.
     """
     programs_on_disk.apply(config.compile_cache())
     return jax.jit(
         function,
         donate_argnums=tuple(donate),
         static_argnums=tuple(static),
-        compiler_options=compiler_options(),
+        compiler_options=compiler_options(sums),
     )
 
 

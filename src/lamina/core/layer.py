@@ -74,6 +74,7 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
     stateful = False
     takes_sequences = False
     takes_any_mask = False
+    _convolves = False
     input_spec: Any = None
     _compiled_calls: dict[Any, Any]
     _call_token: tuple[int, int, dict[Any, int]]

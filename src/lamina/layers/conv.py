@@ -22,6 +22,7 @@ class Windows(Spatial, KernelLayer):
 
     rank: ClassVar[int]  # type: ignore[misc]
     paddings: ClassVar[Any] = Padding
+    _convolves = True
 
     def set_windows(
         self, kernel_size: Any, strides: Any, padding: Any, data_format: Any, dilation_rate: Any
