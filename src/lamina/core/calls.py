@@ -149,7 +149,7 @@ def given_mask(layer: Layer, args: Sequence[Any], kwargs: dict[str, Any]) -> Any
     if isinstance(args[0], list | tuple):
         found = [masks.recall(part) for part in args[0]]
         return found if any(mask is not None for mask in found) else None
-    return masks.recall(args[0])
+    return masks.recall(args[0]) if id(args[0]) in masks.table else None
 
 
 def _is_array(value: Any) -> bool:
