@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lamina import losses, metrics
+from lamina import backend, losses, metrics
 from lamina.layers import Dense, Input, Layer
 from lamina.models import Model, Sequential
 
@@ -227,3 +227,10 @@ def test_layers_of_an_eager_sequential_see_values():
 def test_a_compiled_model_says_that_values_are_needed():
     with pytest.raises(TypeError, match=r"'b': call needs values .* run_eagerly=True"):
         fitted(Branch(name="b"), Dense(1))
+
+
+@pytest.mark.parametrize("make", [jnp.asarray, backend.variable], ids=["arrays", "variables"])
+def test_functions_of_k_say_on_what_they_failed(make):
+    with pytest.raises(TypeError) as found:
+        backend.dot(make(np.ones((2, 3), "f")), make(np.ones((4, 5), "f")))
+    assert notes(found) == ["This happened in dot of arrays of the shapes (2, 3), (4, 5)."]

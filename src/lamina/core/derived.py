@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from lamina.core import context, shapes
+from lamina.core import context, faulty, shapes
 from lamina.core.expression import Expression, Part, ordered
 from lamina.core.graph import Graph, replace
 from lamina.core.operators import Operators
@@ -240,7 +240,11 @@ def derive(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     from lamina.core.dispatch import plain
 
     given_args, given_kwargs = plain((args, kwargs))
-    result = plain(function(*given_args, **given_kwargs))
+    try:
+        result = plain(function(*given_args, **given_kwargs))
+    except (TypeError, ValueError) as error:
+        faulty.explain_function(function, error, args)
+        raise
     leaves = shapes.flat(result)
     if not all(isinstance(leaf, jax.Array) and not isinstance(leaf, Tracer) for leaf in leaves):
         return result

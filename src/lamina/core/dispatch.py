@@ -131,7 +131,11 @@ def dispatch(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if context.current() is None and derived.follows(special):
             return derived.derive(function, args, kwargs)
         args, kwargs = plain((args, kwargs))
-    return function(*args, **kwargs)
+    try:
+        return function(*args, **kwargs)
+    except (TypeError, ValueError) as error:
+        faulty.explain_function(function, error, args)
+        raise
 
 
 def dispatch_reading(function: Callable[..., Any], *args: Any) -> Any:

@@ -49,6 +49,15 @@ def without_note(error: BaseException) -> None:
         notes[:] = [note for note in notes if _NOTE not in note]
 
 
+def explain_function(function: Any, error: Exception, args: tuple[Any, ...]) -> None:
+    """Note on an error of JAX's which function it came from, and on what shapes."""
+    if any(_NOTE in note for note in getattr(error, "__notes__", ())):
+        without_note(error)
+        name = getattr(function, "__name__", "a function").strip("_")
+        shapes = ", ".join(shown(part) for part in args if hasattr(part, "shape"))
+        error.add_note(f"This happened in {name} of arrays of the shapes {shapes}.")
+
+
 def explain(layer: Any, error: Exception, args: tuple[Any, ...]) -> None:
     """Note on an error which layer it came from, and on what inputs.
 
