@@ -50,12 +50,12 @@ def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             layer.compute_mask(args[0], mask)
         program = Program(layer, structure, static)
         program.origin = origin
-        _keep(layer, key, program)
+        keep(layer, key, program)
     try:
         return program(layer, dynamic, origin)
     except Strays as found:
         program = Program(layer, structure, static, found.variables)
-        _keep(layer, key, program)
+        keep(layer, key, program)
         return program(layer, dynamic, origin)
 
 
@@ -86,7 +86,20 @@ def _check_range(layer: Layer, leaves: Sequence[Any]) -> None:
             check_range(leaf, NARROW[leaf.dtype], f"{layer}: the input")
 
 
-def _keep(layer: Layer, key: Any, program: Program) -> None:
+def readied(layer: Layer, args: tuple[Any, ...]) -> tuple[list[Any], Any]:
+    """Check arrays and build the layer for them, as a call does before it compiles.
+
+    Returns:
+        The arrays, and the structure that `Program` takes.
+    """
+    leaves, structure = jax.tree.flatten((args, {}, None))
+    layer._prepare(args, {})
+    _check_numbers(layer, leaves)
+    return leaves, structure
+
+
+def keep(layer: Layer, key: Any, program: Any) -> None:
+    """Keep the compiled call of a layer for arguments of a kind."""
     if len(layer._compiled_calls) >= MOST_PROGRAMS:
         layer._compiled_calls.pop(next(iter(layer._compiled_calls)), None)
     layer._compiled_calls[key] = program
@@ -220,10 +233,10 @@ class Program:
         self._layer = layer
         # What the token of the program stands for must not be collected.
         self.kept = (getattr(layer, "graph", None), list(layer.all_layers()))
-        convolves = any(part._convolves for part in self.kept[1])
-        self._compiled = jit.compile(self._function, sums=not convolves)
+        self.convolves = any(part._convolves for part in self.kept[1])
+        self._compiled = jit.compile(self.function, sums=not self.convolves)
 
-    def _function(self, values: list[Any], seed: Any, calls: Any, dynamic: list[Any]) -> Any:
+    def function(self, values: list[Any], seed: Any, calls: Any, dynamic: list[Any]) -> Any:
         """The pure function; what it notes on the way is the same at each trace."""
         arrays = iter(dynamic)
         leaves = [next(arrays) if leaf is None else leaf for leaf in self.static]
@@ -244,6 +257,11 @@ class Program:
         faults = [(fault.row, fault.value) for fault in record.faults]
         losses = [loss for _, loss in record.losses]
         return outcome.result, [outcome.values[i] for i in self.updated], faults, losses
+
+    @property
+    def repeats(self) -> bool:
+        """Whether a call leaves nothing behind and is the same each time; known once traced."""
+        return not (self.strays or self.updated or self.draws or self.owners)
 
     def __call__(self, layer: Layer, dynamic: list[Any], origin: str | None) -> Any:
         seed = next_run_seed() if self.draws else np.uint32(0)

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.training import lengths
+from lamina.training import blocks, lengths
 from lamina.training.callbacks import CallbackList
 from lamina.training.callbacks.bar import ProgressBar
 from lamina.training.callbacks.base import Training
@@ -186,7 +186,12 @@ def predict(model: Any, source: Source, callbacks: CallbackList) -> Any:
     with interrupt.held():
         try:
             callbacks.on_predict_begin({})
-            for step, (x, _, _) in enumerate(source.batches(0)):
+            done = 0
+            for done, part in () if each else blocks.found(model, source):
+                parts.append(part)
+                interrupt.check()
+                callbacks.on_progress(done, source.steps, {})
+            for step, (x, _, _) in enumerate(source.batches(0, done), done):
                 if each:
                     callbacks.on_predict_batch_begin(step, {})
                 most = most or rows_of(x)
@@ -206,6 +211,7 @@ def joined(parts: Sequence[Any]) -> Any:
     if len(parts) == 1 and isinstance(parts[0], jax.Array):
         return np.array(parts[0])
     host = jax.device_get(list(parts))
+    host = [blocks.on_host(part) if isinstance(part, blocks.Part) else part for part in host]
     if len(host) == 1:
         return jax.tree.map(np.array, host[0])
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *host)

@@ -25,13 +25,18 @@ ALIGNMENT = 64
 """Memory that begins at a multiple of this is taken over by JAX on CPUs without a copy."""
 
 
-def on(source: Source) -> Resident:
+def on(source: Source, batches: int | None = None) -> Resident:
     """The arrays of a source, where their rows are gathered fastest.
 
     On an accelerator they are copied onto it once. A CPU takes them from where they are: a copy
     would take as long as many small steps, and the memory twice.
+
+    Args:
+        source: a source whose data may live on the device.
+        batches: how many a block has at most; by default as many as an epoch.
     """
-    return Hosted(source) if jax.default_backend() == "cpu" else Resident(source)
+    kind = Hosted if jax.default_backend() == "cpu" else Resident
+    return kind(source, batches)
 
 
 class Resident:
@@ -42,6 +47,7 @@ class Resident:
 
     Args:
         source: a source whose data may live on the device.
+        batches: how many a block has at most.
 
     Attributes:
         size: rows of a batch.
@@ -51,7 +57,7 @@ class Resident:
         example: the first batch.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, batches: int | None = None) -> None:
         assert source.samples is not None
         assert source.batch_size is not None
         self.source = source
@@ -61,7 +67,7 @@ class Resident:
         first = min(self.size, source.samples)
         self.example = jax.tree.map(lambda leaf: jax.device_put(leaf[:first]), self.data)
         bytes_of_one = sum(leaf.nbytes for leaf in jax.tree.leaves(self.example))
-        wanted = max(self.whole, FEWEST_BATCHES)
+        wanted = batches or max(self.whole, FEWEST_BATCHES)
         most = max(1, min(wanted, BLOCK_BYTES // max(bytes_of_one, 1)))
         self.capacity = 1 << (most - 1).bit_length()
 

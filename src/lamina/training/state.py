@@ -74,7 +74,7 @@ def noted_in(noted: Any) -> tuple[int, int, float, int]:
     return int(place), int(row), float(value.view(np.float32)), int(step.view(np.uint32))
 
 
-def _first_of(faults: Sequence[Fault], step: Any) -> Any:
+def first_failure(faults: Sequence[Fault], step: Any) -> Any:
     """What to note of the checks of a step."""
     place, row, value = jnp.int32(-1), jnp.int32(-1), jnp.float32(0)
     for number, fault in reversed(list(enumerate(faults))):
@@ -97,7 +97,7 @@ def guarded(old: Any, new: Any, faults: Sequence[Fault]) -> Any:
     """
     if not faults:
         return new
-    now = _first_of(faults, old.step)
+    now = first_failure(faults, old.step)
     noted = jnp.where(has_failed(old.noted), old.noted, now)
     failed = has_failed(noted)
 
