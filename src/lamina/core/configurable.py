@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from lamina import registry
-from lamina.core import dialects
+from lamina.core import dialects, sharing
 from lamina.typing import Config, LayerOptions
 
 # `autocast` is written down only where it is stated.
@@ -115,7 +115,7 @@ def plain(value: Any) -> Any:
         return type(value)(plain(part) for part in value)
     if isinstance(value, Mapping):
         return {key: plain(part) for key, part in value.items()}
-    return registry.serialize(value)
+    return sharing.serialize(value)
 
 
 class FromConfig:

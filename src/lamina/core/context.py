@@ -229,5 +229,9 @@ def outside() -> Iterator[None]:
 allowance: ContextVar[Allowance | None] = ContextVar("lamina_allowance", default=None)
 """What a file that is being read may still ask for; see `lamina.core.allowance`."""
 
+shared_numbers: ContextVar[dict[int, int] | None] = ContextVar("lamina_numbers", default=None)
+shared_made: ContextVar[dict[Any, tuple[Any, Any]] | None] = ContextVar("lamina_made", default=None)
+"""Layers of configs that are being written and read; see `lamina.core.sharing`."""
+
 current = _current.get
 """The record of the call that is running, or ``None``."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lamina import registry
+from lamina.core import sharing
 from lamina.core.layer import Layer
 from lamina.core.variable import Variable
 from lamina.typing import Config
@@ -31,7 +32,7 @@ def with_layers(config: Config, custom_objects: Mapping[str, Any] | None, *keys:
 def _made(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_made(part) for part in value]
-    return registry.deserialize("layer", value) if isinstance(value, Mapping) else value
+    return sharing.deserialize(value) if isinstance(value, Mapping) else value
 
 
 def claim(owner: Any, weights: Sequence[Variable]) -> None:

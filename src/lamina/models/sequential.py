@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from lamina import registry
-from lamina.core import faulty
+from lamina.core import faulty, sharing
 from lamina.core.graph import tensors
 from lamina.core.layer import Layer
 from lamina.core.symbolic import SymbolicTensor
@@ -214,7 +214,8 @@ class Sequential(Model):
     def get_config(self) -> Config:
         """Name and layers; the input comes first where the model has one."""
         first = [] if self._entry is None else [self._entry]
-        layers = [registry.serialize(layer) for layer in (*first, *self._stack)]
+        with sharing.numbered(self):
+            layers = [sharing.serialize(layer) for layer in (*first, *self._stack)]
         return {"name": self.name, "layers": layers}
 
     @classmethod
@@ -231,7 +232,8 @@ class Sequential(Model):
             found = reader.translated_body("Sequential", config)
             if "input_layers" in found:
                 return model_from_graph(Model, found, None)
-            layers = [registry.deserialize("layer", entry) for entry in found["layers"]]
+            with sharing.kept():
+                layers = [sharing.deserialize(entry) for entry in found["layers"]]
             model = cls(layers, name=found.get("name"), trainable=found.get("trainable", True))
             shape = found.get("build_input_shape")
             if shape is not None and not model.built:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from lamina import registry
-from lamina.core import allowance, policy
+from lamina.core import allowance, policy, sharing
 from lamina.core.layer import Layer
 from lamina.saving import dialect, keras1, limits, releases, values, writing
 from lamina.typing import Config
@@ -43,7 +43,8 @@ def read_model(
     limits.check(config, what)
     with registry.custom_object_scope(custom_objects or {}), _explained(what), _bounded(numbers):
         entry = translated(config, version)
-        made = registry.deserialize("layer", entry)
+        with sharing.kept():
+            made = sharing.deserialize(entry)
         build(made, entry)
     return made
 
@@ -237,7 +238,8 @@ def serialize_keras_object(obj: Any) -> Any:
         return values.written(obj)
     write = writing.Keras3()
     if isinstance(obj, Layer):
-        return write.model(obj)
+        with sharing.numbered(obj):
+            return write.model(obj)
     if isinstance(obj, policy.DTypePolicy):
         return writing.policy_3(obj.name)
     if hasattr(obj, "get_config"):
@@ -260,7 +262,8 @@ def _object(config: Any) -> Any:
     kind = _kind_of(config)
     if kind == "layer":
         entry = translated(config)
-        made = registry.deserialize("layer", entry)
+        with sharing.kept():
+            made = sharing.deserialize(entry)
         build(made, entry)
         return made
     return _of_kind(kind, config)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamina import registry
-from lamina.core import dialects
+from lamina.core import dialects, sharing
 from lamina.core.layer import Layer
 from lamina.saving import keras1, operations, recurrent_configs, values
 from lamina.typing import Config, LayerOptions
@@ -35,6 +35,9 @@ HARMLESS = frozenset(
     }
 )
 """Arguments that say how a release computes, not what."""
+
+SAME = "lamina_shared_object_id"
+"""As `sharing.NUMBER`, in ``.keras`` files: Keras cannot read its own number there in graphs."""
 
 _KERNEL = frozenset({"kernel_initializer", "kernel_regularizer", "kernel_constraint"})
 
@@ -94,6 +97,9 @@ class Translation:
         found: Config = {}
         if isinstance(entry.get("name"), str):
             found["name"] = entry["name"]
+        for word in (sharing.NUMBER, SAME):
+            if isinstance(entry.get(word), int | str):
+                found[sharing.NUMBER] = entry[word]
         nodes = entry.get("inbound_nodes")
         if nodes is not None:
             if not isinstance(nodes, list | tuple):

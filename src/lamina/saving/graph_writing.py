@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lamina import registry
+from lamina.core import sharing
 from lamina.core.configurable import plain
 from lamina.core.graph import Node, _Free, replace
 from lamina.core.layer import Layer
@@ -37,9 +38,11 @@ def graph_config(model: Any) -> Config:
         except NotImplementedError as error:
             raise NotImplementedError(f"{model}: {error}") from None
 
+    with sharing.numbered(model):
+        entries = [entry(operation) for operation in model.graph.layers]
     return {
         "name": model.name,
-        "layers": [entry(operation) for operation in model.graph.layers],
+        "layers": entries,
         "input_layers": _places(model._input_structure, place),
         "output_layers": _places(model._output_structure, place),
     }
@@ -89,7 +92,7 @@ def _entry(
         "class_name": registry.registered_name(type(layer)),
         "config": layer.get_config(),
         "inbound_nodes": [node for node in nodes if node is not None],
-    }
+    } | sharing.number(layer)
 
 
 def _call(node: Node, place: Callable[[SymbolicTensor], list[Any]]) -> Any:

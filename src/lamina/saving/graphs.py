@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from lamina import registry
+from lamina.core import sharing
 from lamina.core.graph import tensors
 from lamina.core.symbolic import SymbolicTensor
 from lamina.saving import limits, operations
@@ -29,7 +29,8 @@ def model_from_graph(
         ValueError: the config names a layer that it does not describe or describes twice, or its
             calls wait for each other in a circle.
     """
-    found = Reader(config, custom_objects)
+    with sharing.kept():
+        found = Reader(config, custom_objects)
     found.replay()
     inputs = _restored(config["input_layers"], found.output)
     outputs = _restored(config["output_layers"], found.output)
@@ -60,6 +61,11 @@ class Reader:
             self.layers[name] = layer
             self.calls[name] = list(entry.get("inbound_nodes", []))
         self.first = self._first_calls(config["output_layers"])
+        # Only calls in this graph count: a layer may stand in several.
+        self.nodes = {
+            name: [] if self.calls[name] else list(layer.inbound_nodes)
+            for name, layer in self.layers.items()
+        }
 
     def _first_calls(self, outputs: Any) -> dict[str, int]:
         """Number of the first call of each layer: Keras 2 counts from 1 for models in models."""
@@ -81,21 +87,22 @@ class Reader:
                 f"The config must name an output as [layer, call, output], got {place!r}."
             )
         name, number, index = place[:3]
-        nodes = self._known(name).inbound_nodes
+        self._check_known(name)
+        nodes = self.nodes[name]
         number -= self.first[name]
         if not 0 <= number < len(nodes) or not 0 <= index < len(nodes[number].output_tensors):
             raise ValueError(f"The config names output {place[:3]!r}, but there is no such call.")
         return nodes[number].output_tensors[index]
 
-    def _known(self, name: str) -> Any:
+    def _check_known(self, name: str) -> None:
         if name not in self.layers:
             raise ValueError(f"The config names a layer {name!r} that it does not describe.")
-        return self.layers[name]
 
     def _missing(self, call: Any) -> str | None:
         """A layer that must be called before this call can be made."""
         for name, number, *_ in _places_in(call):
-            if len(self._known(name).inbound_nodes) <= number - self.first[name]:
+            self._check_known(name)
+            if len(self.nodes[name]) <= number - self.first[name]:
                 return name
         return None
 
@@ -113,6 +120,7 @@ class Reader:
                     blocked[before].append(name)
                     break
                 self._call(self.layers[name], calls.pop())
+                self.nodes[name].append(self.layers[name].inbound_nodes[-1])
                 ready.extend(reversed(blocked.pop(name, [])))
             if not calls:
                 waiting.pop(name, None)
@@ -151,7 +159,7 @@ class Reader:
 def _made(entry: Mapping[str, Any], custom_objects: Mapping[str, Any] | None) -> Any:
     if entry["class_name"] == operations.OPERATION:
         return operations.Operation(entry["config"])
-    return registry.deserialize("layer", entry, custom_objects)
+    return sharing.deserialize(entry, custom_objects)
 
 
 def _unsaid(key: str, value: Any) -> bool:

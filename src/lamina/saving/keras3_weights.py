@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from lamina.core import sharing
 from lamina.core.layer import Layer
 from lamina.core.naming import snake_case
 from lamina.saving.h5_checks import OTHER_NAME
@@ -52,30 +54,74 @@ def places(owner: Layer) -> dict[str, Layer]:
     return found
 
 
-def _walk(layer: Layer, path: str, found: dict[str, Layer], seen: dict[int, Any]) -> None:
+def _stored_places(root: Group, owner: Layer) -> dict[str, Layer]:
+    """`places`, as the writer of a file counted: ``tf.keras`` leaves out layers seen before."""
+    found = places(owner)
+    lacking = any(one.own_variables() and _vars(root, path) is None for path, one in found.items())
+    if not lacking or not sharing.shared(owner):
+        return found
+    counted: dict[str, Layer] = {}
+    _walk(owner, "", counted, {}, None)
+    return counted
+
+
+def all_places(owner: Layer) -> dict[str, Layer]:
+    """As `places`, with each place of a layer that stands in several models.
+
+    Readers that make a layer of each place, as Keras 3 does, find weights for all of them.
+
+    Args:
+        owner: the model or the layer.
+    """
+    found: dict[str, Layer] = {}
+    _walk(owner, "", found, {}, sharing.shared(owner))
+    return found
+
+
+def _walk(
+    layer: Layer,
+    path: str,
+    found: dict[str, Layer],
+    seen: dict[int, Any],
+    again: Mapping[int, int] | None = MappingProxyType({}),
+) -> None:
     if id(layer) in seen:
+        if again and id(layer) in again and layer.weights:
+            found.update(_below(layer, path))
         return
     seen[id(layer)] = layer
     found[path] = layer
     for name, value in _children(layer):
-        _enter(value, f"{path}/{name}" if path else name, found, seen)
+        _enter(value, f"{path}/{name}" if path else name, found, seen, again)
 
 
-def _enter(value: Any, path: str, found: dict[str, Layer], seen: dict[int, Any]) -> None:
+def _below(layer: Layer, path: str) -> dict[str, Layer]:
+    """The places of a layer and of those in it, under a path."""
+    return {f"{path}/{end}" if end else path: one for end, one in all_places(layer).items()}
+
+
+def _enter(
+    value: Any,
+    path: str,
+    found: dict[str, Layer],
+    seen: dict[int, Any],
+    again: Mapping[int, int] | None,
+) -> None:
     if isinstance(value, Layer):
-        _walk(value, path, found, seen)
+        _walk(value, path, found, seen, again)
     elif isinstance(value, list | tuple | dict):
         if id(value) in seen:
             return
         seen[id(value)] = value  # kept, so that no other list gets its id
         counts: Counter[str] = Counter()
         for entry in value.values() if isinstance(value, dict) else value:
+            if again is None and id(entry) in seen:
+                continue
             if isinstance(entry, Layer | list | tuple | dict):
                 word = _word(entry) if isinstance(entry, Layer) else "container"
                 number, counts[word] = counts[word], counts[word] + 1
-                _enter(
-                    entry, f"{path}/{word}_{number}" if number else f"{path}/{word}", found, seen
-                )
+                below = f"{path}/{word}_{number}" if number else f"{path}/{word}"
+                _enter(entry, below, found, seen, again)
 
 
 _WRITTEN = {"Deconvolution2D": "Conv2DTranspose"}
@@ -150,7 +196,7 @@ def write(
         optimizer: name and arrays of the optimizer, in Keras 3's order.
         linked: whether the groups ``layers`` have a second name, under which `tf.keras` looks.
     """
-    found = places(owner)
+    found = all_places(owner)
     for path, layer in found.items():
         arrays = [variable.numpy() for variable in own_variables(layer)]
         _write_group(root, path, layer.name, arrays)
@@ -179,9 +225,10 @@ def found(root: Group, owner: Layer, by_name: bool = False) -> Found:
     """
     named = _stored_by_name(root) if by_name else None
     parts, used = [], set()
-    for path, layer in places(owner).items():
+    own = _stored_places(root, owner)
+    for path, layer in own.items():
         variables = own_variables(layer)
-        where = path if named is None else _named_path(path, layer, named, places(owner))
+        where = path if named is None else _named_path(path, layer, named, own)
         where = where and _as_stored(root, where)
         arrays = None if where is None else _arrays(root, where)
         if arrays is not None:
@@ -193,6 +240,7 @@ def found(root: Group, owner: Layer, by_name: bool = False) -> Found:
             parts.append(paired(label, variables, arrays))
         elif not by_name:
             parts.append(Part(label, problem=_missing(root, path)))
+    used |= all_places(owner).keys()
     unused = [path for path in _stored_paths(root) if path not in used]
     return Found(parts, unused, optimizer_arrays(root))
 

@@ -9,6 +9,7 @@ import zipfile
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any
 
+from lamina.core import sharing
 from lamina.registry import did_you_mean
 from lamina.saving import (
     archive,
@@ -51,7 +52,10 @@ def save_model(
     of `lamina.ops` can be written down; in ``.keras`` files also layers that are called on more
     tensors than their first argument holds, and `MultiHeadAttention`. Such a ``.keras`` file is in
     the words of Keras 3, and an error in ``tf.keras``. A `Lambda` with a function of `lamina.ops`
-    or of ``K`` loads in lamina alone.
+    or of ``K`` loads in lamina alone. A layer that stands in several models within the model is
+    one layer again in lamina, and in ``tf.keras`` from ``.h5``; elsewhere it becomes several with
+    the same weights, but Keras 3 refuses an ``.h5`` file where one layer of the model holds it
+    twice.
 
     The activation ``hard_sigmoid`` is not the same in Keras 2 and 3; files keep what this model
     computes, under a name that the other release does not know, or in a form that it refuses.
@@ -141,10 +145,12 @@ def _described_3(model: Any, include_optimizer: bool) -> tuple[str, bool, bool]:
     """The config, whether it says how the model was compiled, whether ``tf.keras`` reads it."""
     write: writing.Keras3 = shared_writing.Shared()
     try:
-        config = write.model(model)
+        with sharing.numbered(model):
+            config = write.model(model)
     except shared_writing.OnlyKeras3Error:
         write = writing.Keras3()
-        config = write.model(model)
+        with sharing.numbered(model):
+            config = write.model(model)
     section = training_writing.section_3(model, write) if include_optimizer else None
     if section is not None:
         config["compile_config"] = section
@@ -153,7 +159,8 @@ def _described_3(model: Any, include_optimizer: bool) -> tuple[str, bool, bool]:
 
 
 def _described_2(model: Any, include_optimizer: bool) -> tuple[str, str | None]:
-    config = writing.Keras2().model(model)
+    with sharing.numbered(model):
+        config = writing.Keras2().model(model)
     section = training_writing.section_2(model) if include_optimizer else None
     return _text(model, config), None if section is None else _text(model, section)
 

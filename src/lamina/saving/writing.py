@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamina import registry
+from lamina.core import sharing
 from lamina.core.layer import Layer
 from lamina.saving import operations
 from lamina.saving.calls_writing import (
@@ -16,7 +17,7 @@ from lamina.saving.calls_writing import (
     shifted,
     tensors_3,
 )
-from lamina.saving.dialect import RENAMED_IN_3
+from lamina.saving.dialect import RENAMED_IN_3, SAME
 from lamina.typing import Config
 
 _IN_3 = {new: old for old, new in RENAMED_IN_3.items()}
@@ -149,7 +150,7 @@ class Keras3:
             "class_name": short,
             "config": config,
             "registered_name": None if known and name != "Functional" else name,
-        }
+        } | sharing.number(model, SAME)
         shape = build_shape(model)
         if shape is not None:
             several = isinstance(shape, Mapping) and "query_shape" in shape
@@ -281,7 +282,7 @@ class Keras2:
             stated = dict(build_shape(model) or {})
             shapes = {f"{word}_shape": None for word in ("query", "key", "value")} | stated
             config |= shapes | {"key_shape": shapes["key_shape"] or shapes["value_shape"]}
-        found = {"class_name": name, "config": config}
+        found = {"class_name": name, "config": config} | sharing.number(model)
         shape = build_shape(model) if registry.exact("layer", name) is None else None
         return found if shape is None else found | {"build_config": {"input_shape": shape}}
 
