@@ -191,6 +191,8 @@ CASES = {
         ["embeddings"],
     ),
     "additive_attention": ("AdditiveAttention", {}, [(2, 3, 4), (2, 5, 4)], ["scale"]),
+    "stft": ("STFTSpectrogram", {"frame_length": 4}, (2, 9, 3), ["real_kernel", "imag_kernel"]),
+    "mel": ("MelSpectrogram", {"fft_length": 8, "sequence_stride": 3}, (2, 5, 17), []),
 }
 MASKS_PASS = {
     "lstm",
@@ -343,6 +345,7 @@ def test_every_public_layer_is_here():
     bases |= {layers.GroupQueryAttention, layers.MultiHeadAttention}
     # They hold layers, or take states: in test_recurrent.py and test_wrappers.py.
     bases |= {layers.Bidirectional, layers.TimeDistributed, layers.Wrapper, layers.ConvRNN2D}
+    bases |= {layers.SpectralNormalization}  # in test_spectra.py
     bases |= {layers.RNN, layers.StackedRNNCells, layers.ConvLSTM2DCell}
     bases |= {layers.SimpleRNNCell, layers.LSTMCell, layers.GRUCell}
     assert classes - tested - bases == OLD_NAMES

@@ -120,6 +120,8 @@ from lamina.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from lamina.layers.reversible_embedding import ReversibleEmbedding
 from lamina.layers.scaling import CenterCrop, Rescaling, Resizing
 from lamina.layers.separable import SeparableConv1D, SeparableConv2D
+from lamina.layers.spectral_normalization import SpectralNormalization
+from lamina.layers.spectrograms import MelSpectrogram, STFTSpectrogram
 from lamina.layers.wrappers import TimeDistributed, Wrapper
 
 ConvRecurrent2D = ConvRNN2D
@@ -250,6 +252,7 @@ __all__ = [
     "MaxPooling3D",
     "Maximum",
     "MaxoutDense",
+    "MelSpectrogram",
     "Minimum",
     "MultiHeadAttention",
     "Multiply",
@@ -266,6 +269,7 @@ __all__ = [
     "Resizing",
     "ReversibleEmbedding",
     "SReLU",
+    "STFTSpectrogram",
     "SeparableConv1D",
     "SeparableConv2D",
     "SeparableConvolution1D",
@@ -276,6 +280,7 @@ __all__ = [
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "SpectralNormalization",
     "StackedRNNCells",
     "Subtract",
     "ThresholdedReLU",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lamina.core.layer import Layer
@@ -245,16 +245,27 @@ def _two_passes(layer: Layer, learns: Callable[[Layer], bool]) -> list[Slot]:
         learning, others = _split(one)
         (first if learns(one) else second).append(Slot(one, learning, True))
         second.append(Slot(one, others, False))
-    return first + second
+    return _each_once(first + second)
 
 
 def _one_by_one(layer: Layer) -> list[Slot]:
     """Layer by layer, as if all were frozen."""
-    return [
+    return _each_once(
         slot
         for one in layer.all_layers()
         for slot in (Slot(one, _split(one)[0], True), Slot(one, _split(one)[1], False))
-    ]
+    )
+
+
+def _each_once(slots: Iterable[Slot]) -> list[Slot]:
+    """The slots without weights that an earlier one has: a wrapper may show its layer's."""
+    found: list[Slot] = []
+    seen: set[int] = set()
+    for slot in slots:
+        new = [one for one in slot.variables if id(one) not in seen]
+        seen.update(map(id, new))
+        found.append(replace(slot, variables=new))
+    return found
 
 
 def _arrays(slots: list[Slot], arrays: Sequence[Dataset], writer: Writer) -> list[Stored]:

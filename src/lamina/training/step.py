@@ -153,20 +153,24 @@ class Steps:
             kept[:] = [explanations(outcome.call.faults), names_of(outcome.call.metrics)]
             found = numbers_of(outcome.call.faults), [value for _, value in outcome.call.metrics]
             scaled = optimizer.scale_loss(total, state.optimizer)
-            return scaled, (total, details, own[len(trainable) :], metrics, found)
+            return scaled, (total, details, own, metrics, found)
 
         gradients, aux = jax.grad(objective, has_aux=True)(state.trainable)
-        total, details, other, metrics, (numbers, reports) = aux
+        total, details, own, metrics, (numbers, reports) = aux
+        # What a layer assigned to a weight that learns is what the optimizer changes.
+        count = len(state.trainable)
         faults = faults_of(numbers, kept[0])
         reports = dict(zip(kept[1], reports, strict=True))
-        values = [*state.trainable, *other], further
+        values = own, further
         metrics, more = self._measured(metrics, values, total, details, batch, reports)
         faults = self._checks["train"] = [*faults, *more]
 
         def update(trainable: list[Any], slots: Any) -> tuple[list[Any], Any]:
-            trainable, slots = optimizer.update(gradients, slots, trainable, hyper)
+            del trainable
+            trainable, slots = optimizer.update(gradients, slots, own[:count], hyper)
             return self._constrained(trainable), slots
 
+        other = own[count:]
         new = state._replace(other=other, metrics=self.pack.together(metrics), step=state.step + 1)
         state = guarded(state, new, faults)
         trainable, slots = unless_noted(
@@ -280,9 +284,7 @@ class Steps:
             forward(values, batch)
         else:
             program = jax.make_jaxpr(forward)(values, batch)
-            # XLA runs convolutions inside of a loop 20 to 30 times slower on a CPU.
-            on_cpu = jax.default_backend() == "cpu"
-            self.loops = not (on_cpu and programs.has_convolution(program.jaxpr))
+            self.loops = programs.may_loop(program.jaxpr)
         known = {*self.variables, *self.metrics}
         self.further = [variable for variable in self._strays if variable not in known]
 
