@@ -193,6 +193,11 @@ CASES = {
     "additive_attention": ("AdditiveAttention", {}, [(2, 3, 4), (2, 5, 4)], ["scale"]),
     "stft": ("STFTSpectrogram", {"frame_length": 4}, (2, 9, 3), ["real_kernel", "imag_kernel"]),
     "mel": ("MelSpectrogram", {"fft_length": 8, "sequence_stride": 3}, (2, 5, 17), []),
+    "random_flip": ("RandomFlip", {"seed": 3}, (2, 6, 7, 4), []),
+    "random_zoom": ("RandomZoom", {"height_factor": 0.2, "seed": 3}, (2, 6, 7, 4), []),
+    "random_crop": ("RandomCrop", {"height": 3, "width": 5, "seed": 3}, (2, 6, 7, 4), []),
+    "cut_mix": ("CutMix", {"factor": 0.5, "seed": 3}, (2, 6, 7, 4), []),
+    "boxes": ("MaxNumBoundingBoxes", {"max_number": 5}, (2, 6, 7, 4), []),
 }
 MASKS_PASS = {
     "lstm",
@@ -346,6 +351,10 @@ def test_every_public_layer_is_here():
     # They hold layers, or take states: in test_recurrent.py and test_wrappers.py.
     bases |= {layers.Bidirectional, layers.TimeDistributed, layers.Wrapper, layers.ConvRNN2D}
     bases |= {layers.SpectralNormalization}  # in test_spectra.py
+    # In test_augmentation.py.
+    bases |= {layers.Pipeline, layers.RandomHeight, layers.RandomWidth, layers.RandomErasing}
+    bases |= {layers.RandomRotation, layers.RandomTranslation, layers.RandomShear, layers.MixUp}
+    bases |= {layers.RandomPerspective, layers.RandomElasticTransform}
     bases |= {layers.RNN, layers.StackedRNNCells, layers.ConvLSTM2DCell}
     bases |= {layers.SimpleRNNCell, layers.LSTMCell, layers.GRUCell}
     assert classes - tested - bases == OLD_NAMES

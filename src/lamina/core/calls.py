@@ -115,7 +115,7 @@ def parts_token(layer: Layer) -> int:
     if seen == changes:
         return token
     tokens = {} if seen == -1 else tokens
-    parts = [(id(part), part.trainable) for part in layer.all_layers()]
+    parts = [(id(part), part.trainable, id(part.constants)) for part in layer.all_layers()]
     signature = (id(getattr(layer, "graph", None)), *parts, *map(id, layer.weights))
     token = tokens.setdefault(signature, len(tokens))
     vars(layer)["_call_token"] = (changes, token, tokens)
@@ -230,9 +230,12 @@ class Program:
         self.owners: list[Any] = []
         self.draws = True
         self.origin: str | None = None
+        # Nobody said; layers that change images act then, but where a model predicts.
+        self.training: bool | None = None
         self._layer = layer
         # What the token of the program stands for must not be collected.
-        self.kept = (getattr(layer, "graph", None), list(layer.all_layers()))
+        parts = list(layer.all_layers())
+        self.kept = (getattr(layer, "graph", None), parts, [part.constants for part in parts])
         self.convolves = any(part._convolves for part in self.kept[1])
         self._compiled = jit.compile(self.function, sums=not self.convolves)
 
@@ -246,7 +249,14 @@ class Program:
                 masks.came_from(one, str(self.origin))
         key = context.key_of_call(seed, calls)
         outcome = pure.run(
-            self._layer._computed, self.variables, values, args, kwargs, mask, key=key
+            self._layer._computed,
+            self.variables,
+            values,
+            args,
+            kwargs,
+            mask,
+            training=self.training,
+            key=key,
         )
         record = outcome.call
         self.strays = list(record.strays)

@@ -19,7 +19,18 @@ from lamina.layers.adaptive_pooling import (
 from lamina.layers.advanced_activation import ELU, LeakyReLU, PReLU, ThresholdedReLU
 from lamina.layers.attention import AdditiveAttention, Attention
 from lamina.layers.attention_multi_head import GroupedQueryAttention, MultiHeadAttention
+from lamina.layers.augmentation_mixing import CutMix, MaxNumBoundingBoxes, MixUp, RandomErasing
+from lamina.layers.augmentation_moving import RandomCrop, RandomElasticTransform, RandomFlip
+from lamina.layers.augmentation_pipeline import Pipeline, RandomHeight, RandomWidth
+from lamina.layers.augmentation_projecting import (
+    RandomPerspective,
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+    RandomZoom,
+)
 from lamina.layers.bidirectional import Bidirectional
+from lamina.layers.category_encoding import CategoryEncoding
 from lamina.layers.conv import Conv1D, Conv2D, Conv3D
 from lamina.layers.conv_recurrent import (
     ConvLSTM1D,
@@ -31,6 +42,7 @@ from lamina.layers.conv_recurrent import (
 from lamina.layers.conv_transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from lamina.layers.dense import Dense
 from lamina.layers.depthwise import DepthwiseConv1D, DepthwiseConv2D
+from lamina.layers.discretization import Discretization
 from lamina.layers.dropout import Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.embedding import Embedding
@@ -43,7 +55,9 @@ from lamina.layers.global_pooling import (
     GlobalMaxPooling2D,
     GlobalMaxPooling3D,
 )
+from lamina.layers.hashing import HashedCrossing, Hashing
 from lamina.layers.input import Input, InputLayer
+from lamina.layers.integer_lookup import IntegerLookup
 from lamina.layers.keras1_layers import Highway, MaxoutDense, ParametricSoftplus, SReLU
 from lamina.layers.local import LocallyConnected1D, LocallyConnected2D
 from lamina.layers.merge import (
@@ -121,6 +135,8 @@ from lamina.layers.reversible_embedding import ReversibleEmbedding
 from lamina.layers.scaling import CenterCrop, Rescaling, Resizing
 from lamina.layers.separable import SeparableConv1D, SeparableConv2D
 from lamina.layers.spectral_normalization import SpectralNormalization
+from lamina.layers.string_lookup import StringLookup
+from lamina.layers.text_vectorization import TextVectorization
 from lamina.layers.spectrograms import MelSpectrogram, STFTSpectrogram
 from lamina.layers.wrappers import TimeDistributed, Wrapper
 
@@ -150,8 +166,13 @@ MaxPool3D = MaxPooling3D
 SeparableConvolution1D = SeparableConv1D
 
 __all__ = [
+    "CategoryEncoding",
+    "Discretization",
     "ELU",
     "GRU",
+    "HashedCrossing",
+    "Hashing",
+    "IntegerLookup",
     "LSTM",
     "RNN",
     "Activation",
@@ -202,6 +223,7 @@ __all__ = [
     "Cropping3D",
     "CuDNNGRU",
     "CuDNNLSTM",
+    "CutMix",
     "Deconv2D",
     "Deconv3D",
     "Deconvolution2D",
@@ -244,6 +266,7 @@ __all__ = [
     "LocallyConnected1D",
     "LocallyConnected2D",
     "Masking",
+    "MaxNumBoundingBoxes",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",
@@ -254,13 +277,26 @@ __all__ = [
     "MaxoutDense",
     "MelSpectrogram",
     "Minimum",
+    "MixUp",
     "MultiHeadAttention",
     "Multiply",
     "Normalization",
     "PReLU",
     "ParametricSoftplus",
     "Permute",
+    "Pipeline",
     "RMSNormalization",
+    "RandomCrop",
+    "RandomElasticTransform",
+    "RandomErasing",
+    "RandomFlip",
+    "RandomHeight",
+    "RandomPerspective",
+    "RandomRotation",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomWidth",
+    "RandomZoom",
     "ReLU",
     "Recurrent",
     "RepeatVector",
@@ -282,7 +318,9 @@ __all__ = [
     "SpatialDropout3D",
     "SpectralNormalization",
     "StackedRNNCells",
+    "StringLookup",
     "Subtract",
+    "TextVectorization",
     "ThresholdedReLU",
     "TimeDistributed",
     "TimeDistributedDense",

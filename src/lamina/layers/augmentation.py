@@ -16,13 +16,13 @@ from lamina.core.layer import Layer
 from lamina.layers import checks
 from lamina.ops import boxes
 from lamina.registry import did_you_mean
-from lamina.typing import DataFormat, LayerOptions, Shape
+from lamina.typing import Config, DataFormat, LayerOptions, Shape
 
 if TYPE_CHECKING:
     from lamina.typing import Array
 
 Drawn = dict[str, Any]
-"""What was drawn for a batch; the first axis of each array is that of the images."""
+"""What was drawn for a batch, by names that a layer chooses."""
 
 KEYS = ("images", "labels", "bounding_boxes", "segmentation_masks")
 
@@ -80,6 +80,11 @@ class Augmentation(Layer):
         """What is random about a batch of images of this shape, channels last."""
         raise NotImplementedError(f"{self}: {type(self).__name__} defines no method draw.")
 
+    def rest(self, shape: tuple[int, ...]) -> Drawn | None:
+        """What stands for a draw where it is not training; ``None`` if nothing changes there."""
+        del shape
+        return None
+
     def change(self, images: Array, drawn: Drawn) -> Array:
         """The changed images: a batch, channels last, in floats."""
         raise NotImplementedError(f"{self}: {type(self).__name__} defines no method change.")
@@ -111,7 +116,21 @@ class Augmentation(Layer):
         return size
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
+        if isinstance(input_shape, Mapping):
+            return super().compute_output_shape(input_shape)
+        first, second = self.axes(input_shape)
+        return (*input_shape[:first], *self._sizes(input_shape), *input_shape[second + 1 :])
+
+    def _sizes(self, shape: Shape) -> Shape:
+        """Height and width of the output; they may be unknown."""
+        first, second = self.axes(shape)
+        return shape[first : second + 1]
+
+    def get_config(self) -> Config:
+        config = super().get_config() | {"data_format": self.data_format}
+        if self.bounding_box_format is None:
+            config.pop("bounding_box_format", None)
+        return config
 
     def _output_spec(self, args: tuple[Any, ...], kwargs: dict[str, Any], inputs: Any) -> Any:
         if isinstance(inputs, Mapping):
@@ -138,17 +157,14 @@ class Augmentation(Layer):
                 "are; state bounding_box_format, such as 'xyxy'."
             )
         single = self._rank(data["images"]) == 3
-        if training:
-            images = self.batch(data["images"])
-            drawn = self.draw(self.random_key(self.seed), images.shape)
-            data |= self._changed(data, images, drawn, single)
+        images = self.batch(data["images"])
+        shape = images.shape
+        drawn = self.draw(self.random_key(self.seed), shape) if training else self.rest(shape)
+        if drawn is None:
+            data["images"] = self._given(jnp.asarray(data["images"]), self.compute_dtype)
         else:
-            data["images"] = self.at_rest(jnp.asarray(data["images"]))
+            data |= self._changed(data, images, drawn, single)
         return data if isinstance(inputs, Mapping) else data["images"]
-
-    def at_rest(self, images: Array) -> Array:
-        """The images where it is not training."""
-        return self._given(images, self.compute_dtype)
 
     def _changed(self, data: Drawn, images: Array, drawn: Drawn, single: bool) -> Drawn:
         """Everything known about the images, changed as they are."""

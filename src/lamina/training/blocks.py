@@ -2,7 +2,7 @@
 
 A call of a small net takes less time than the Python around it, so whole batches of data in memory
 run in blocks, as in ``fit``. Models that convolve (on a CPU), draw, change their variables or read
-variables of no layer take batch by batch, with ``model(x)``.
+variables of no layer take batch by batch, with ``model(x, training=False)``.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class Blocks:
 
     def __init__(self, model: Any, structure: Any, count: int) -> None:
         self.program = calls.Program(model, structure, (None,) * count)
+        self.program.training = False
         self.chunks = Chunks()
         # The program would say so too, but tracing takes longer.
         self.alone = self.program.convolves and jax.default_backend() == "cpu"

@@ -42,20 +42,21 @@ def predicted(model: Any, x: Any, most: int) -> Any:
     """Outputs of a model for one batch, on the device or on the host.
 
     Args:
-        model: the model; it predicts as ``model(x)`` does.
+        model: the model; it predicts as ``model(x, training=False)`` does.
         x: an array, or several in any structure, all with the same number of rows.
         most: rows of a whole batch.
     """
     if isinstance(x, np.ndarray) and len(x) == 1:
-        return model(x)
+        return model(x, training=False)
     leaves = jax.tree.leaves(x)
     count = _rows(leaves)
     if not 0 < count < most or model.run_eagerly:
-        return model(x)
+        return model(x, training=False)
     wanted = _wanted(model, x, leaves, count, most)
     if wanted == count:
-        return model(x)
-    outputs = jax.device_get(model(jax.tree.map(lambda leaf: _filled(leaf, wanted), x)))
+        return model(x, training=False)
+    filled = jax.tree.map(lambda leaf: _filled(leaf, wanted), x)
+    outputs = jax.device_get(model(filled, training=False))
     return jax.tree.map(lambda leaf: leaf[:count], outputs)
 
 
@@ -90,7 +91,8 @@ def _keeps_apart(model: Any, x: Any, count: int, more: int) -> bool:
         return False
 
     def trace(rows: int) -> Any:
-        return jax.make_jaxpr(model)(jax.tree.map(lambda leaf: _shaped(leaf, rows), x))
+        shaped = jax.tree.map(lambda leaf: _shaped(leaf, rows), x)
+        return jax.make_jaxpr(lambda x: model(x, training=False))(shaped)
 
     try:
         return rows_of_programs.stay_apart(trace, count, more)

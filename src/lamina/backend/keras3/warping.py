@@ -16,7 +16,7 @@ from lamina.backend.keras3.images import as_floats, as_given
 from lamina.backend.keras3.names import own, spatial, unspatial
 from lamina.backend.old_names import normalize_data_format
 from lamina.core.dispatch import at_once
-from lamina.ops import arithmetic
+from lamina.ops import arithmetic, projections
 
 FILLS = ("constant", "nearest", "wrap", "mirror", "reflect")
 ORDERS = {"nearest": 0, "bilinear": 1}
@@ -172,19 +172,9 @@ def perspective_transform(
             f"{end.shape}."
         )
     start, end = arithmetic.same_dtype(*(p if p.ndim == 3 else p[None] for p in (start, end)))
-    matrix = jax.vmap(_perspective)(start, end)
+    matrix = jax.vmap(projections.perspective)(start, end)
     given = (interpolation, "constant", fill_value, data_format)
     return _moved(who, images, given, lambda batch: _projected(batch, matrix))
-
-
-def _perspective(start: Any, end: Any) -> Any:
-    """The eight numbers of the map that takes the ends to the starts."""
-    x, y = end[:, 0], end[:, 1]
-    one, none = jnp.ones_like(x), jnp.zeros_like(x)
-    column, row = start[:, 0], start[:, 1]
-    first = jnp.stack([x, y, one, none, none, none, -x * column, -y * column], 1)
-    second = jnp.stack([none, none, none, x, y, one, -x * row, -y * row], 1)
-    return jnp.linalg.solve(jnp.concatenate([first, second]), jnp.concatenate([column, row]))
 
 
 def elastic_transform(
