@@ -248,6 +248,50 @@ def test_what_tf_keras_cannot_read_alike_it_refuses(tmp_path, make):
         run_oracle("tf_keras", "keras.models.load_model(file)", file=tmp_path / "model.keras")
 
 
+def heads_on_several() -> Any:
+    """Attention on two and three tensors, the layer within a stack, and another one twice."""
+    x, y, z = (layers.Input(shape, name=name) for name, shape in zip("xyz", HEADS, strict=True))
+    one = layers.MultiHeadAttention(2, 3, value_dim=4, name="one")
+    two = layers.MultiHeadAttention(3, 2, use_bias=False, output_shape=5, name="two")
+    total = layers.Concatenate()([one(x, y), one(x, y), two(x, value=y, key=z)])
+    return Model([x, y, z], layers.Dense(2)(total)), [noise(2, *shape) for shape in HEADS]
+
+
+HEADS = [(4, 3), (6, 5), (6, 7)]
+
+
+def test_attention_with_heads_opens_in_tf_keras_from_h5(tmp_path):
+    model, inputs = heads_on_several()
+    randomised(model)
+    model.save(tmp_path / "model.h5")
+    found = run_oracle("tf_keras", "predict", file=tmp_path / "model.h5", inputs=inputs)
+    ours = predicted(model, inputs)[0]
+    np.testing.assert_allclose(found["prediction_0"], ours, rtol=2e-5, atol=2e-6)
+
+
+def test_no_config_of_attention_with_heads_suits_both(tmp_path):
+    """What `save_model` says: ``tf_keras`` wants shapes among the arguments, Keras 3 refuses them.
+
+    If this fails, write ``.keras`` files that both read.
+    """
+    model, _ = heads_on_several()
+    model.save(tmp_path / "model.keras")
+    run_oracle("keras3", "keras.models.load_model(file)", file=tmp_path / "model.keras")
+    script = """
+        config = dict(num_heads=2, key_dim=3)
+        shapes = {f"{word}_shape": [None, 4, 3] for word in ("query", "key", "value")}
+        for name, found in (("with", config | shapes), ("without", config)):
+            try:
+                keras.layers.MultiHeadAttention.from_config(found)
+                result[name] = "read"
+            except Exception as error:
+                result[name] = str(error)
+    """
+    assert "query_shape" in run_oracle("keras3", script)["with"]
+    found = run_oracle("tf_keras", script)
+    assert (found["with"], found["without"]) == ("read", "'query_shape'")
+
+
 CLASSES = """
     @keras.saving.register_keras_serializable("saving")
     class Scaled(keras.layers.Layer):

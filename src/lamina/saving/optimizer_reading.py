@@ -6,15 +6,19 @@ optimizers of TensorFlow slot by slot. Keras 1 has the weights in the order of t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from lamina.saving import keras3_weights, legacy_weights
 from lamina.saving.h5_file import Group
 from lamina.saving.optimizer_names import ALL_WORDS, WORDS, another, end, misplaced, path_of
 from lamina.saving.optimizer_state import SHARED, Row, fill, rows, shape
 from lamina.saving.stored import Found, Stored, held, replaced, sources
+from lamina.warning import warn
 
 if TYPE_CHECKING:
     from lamina.optimizers.base import Optimizer
@@ -117,7 +121,7 @@ def _in_order(
             return {own.index(row): array for row, array in zip(wanted, arrays, strict=True)}
     shapes = [tuple(array.shape) for array in arrays[1:]]
     if not any(row.slot for row in own) and shapes == [v.shape for v in optimizer._variables]:
-        return {0: arrays[0]}  # tf.keras keeps a momentum even where it is not used
+        return {0: arrays[0]}  # tf.keras keeps the last step, and multiplies it by 0
     raise _another(optimizer, arrays, place)
 
 
@@ -208,7 +212,27 @@ def _slot_by_slot(
     shapes = [(tuple(array.shape), shape(optimizer, own[n])) for n, array in values.items()]
     if slots is None or missing or any(there != here for there, here in shapes):
         raise _another(optimizer, arrays, order.place)
+    # Keras 1 and 2 keep the last step of SGD, and multiply it by a momentum of 0.
+    in_vain = type(optimizer).__name__ == "SGD" and {end(name) for name, _ in rest} - ALL_WORDS
+    used = {name for _, name in wanted} | ({"momentum"} if in_vain else set())
+    for name in sorted(slots.keys() - used):
+        _warn_of_slot(optimizer, name, slots[name], order)
     return values
+
+
+def _warn_of_slot(optimizer: Optimizer, name: str, slot: Sequence[Stored], order: Order) -> None:
+    """Say that a slot is left out, if it has more than the zeros that releases keep in vain."""
+    alike = order.alike(slot)
+    if alike is None:  # Keras 2 has one number for each weight
+        lost = any(math.prod(array.shape) != 1 for array in slot)
+    else:
+        lost = any(np.any(array.read()) for array in alike)
+    if lost:
+        warn(
+            f"{order.place} has a {name!r} for each weight, which {optimizer!r}, as the file "
+            "describes it, does not use. It is left out; training goes on with the rest of the "
+            "state."
+        )
 
 
 def _slots(

@@ -50,12 +50,13 @@ def save_model(
     ``tf.keras`` 2. Some parts open in Keras 3 and not in ``tf.keras``: layers and arguments that
     only Keras 3 has; functions in a graph, ``x + 1`` or ``ops.mean(x)``, of which only named ones
     of `lamina.ops` can be written down; in ``.keras`` files also layers that are called on more
-    tensors than their first argument holds, and `MultiHeadAttention`. Such a ``.keras`` file is in
-    the words of Keras 3, and an error in ``tf.keras``. A `Lambda` with a function of `lamina.ops`
-    or of ``K`` loads in lamina alone. A layer that stands in several models within the model is
-    one layer again in lamina, and in ``tf.keras`` from ``.h5``; elsewhere it becomes several with
-    the same weights, but Keras 3 refuses an ``.h5`` file where one layer of the model holds it
-    twice.
+    tensors than their first argument holds. Such a ``.keras`` file is in the words of Keras 3, and
+    an error in ``tf.keras``. `MultiHeadAttention` opens in Keras 3 from ``.keras`` and in
+    ``tf.keras`` from ``.h5`` alone: the latter wants the shapes of the inputs among the arguments,
+    the former refuses them. A `Lambda` with a function of `lamina.ops` or of ``K`` loads in lamina
+    alone. A layer that stands in several models within the model is one layer again in lamina, and
+    in ``tf.keras`` from ``.h5``; elsewhere it becomes several with the same weights, but Keras 3
+    refuses an ``.h5`` file where one layer of the model holds it twice.
 
     The activation ``hard_sigmoid`` is not the same in Keras 2 and 3; files keep what this model
     computes, under a name that the other release does not know, or in a form that it refuses.
