@@ -74,6 +74,9 @@ class Steps:
         self.names = names
         self.held = metrics_of(model)
         self.held_variables = [v for metric in self.held for v in metric.variables]
+        # States that stateful layers keep from batch to batch: evaluation changes them, too.
+        stateful = [layer for layer in model.all_layers() if layer.stateful]
+        self.held_variables += [v for layer in stateful for v in layer._passing()]
         known = {*trainable, *self.held_variables}
         self.other = [v for v in model.weights if v not in known]
         self.other += compilation.loss_weight_variables
