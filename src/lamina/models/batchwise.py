@@ -102,7 +102,7 @@ class BatchMethods(Host):
         if batch is None:
             source = self._source(x, batch_size=ALL_ROWS, where="predict_on_batch")
             (batch, _, _) = next(iter(source.batches(0)))
-        return loop.joined([self(batch)])
+        return loop.joined([self(batch, training=False)])
 
     def _one_batch(self, where: str, x: Any, y: Any, weights: Any, class_weight: Any) -> Any:
         self._checked_compilation(where).method = where
