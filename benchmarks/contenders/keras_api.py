@@ -46,7 +46,7 @@ class Contender:
         adam = keras.optimizers.Adam(learning_rate=1e-3)
         model.compile(optimizer=adam, loss=work.loss, metrics=["accuracy"])
         self._model, self._x, self._y, self._batch = model, x, y, work.batch
-        self._sample = self._on_device(x[:1])
+        self._sample = None
 
     def _chain(self, x: Any, layers: Sequence[Layer], prefix: str) -> Any:
         made = self._keras.layers
@@ -86,6 +86,8 @@ class Contender:
         return self._model.predict(self._x[:rows], batch_size=self._batch, verbose=0)
 
     def call(self) -> None:
+        if self._sample is None:
+            self._sample = self._on_device(self._x[:1])
         output = self._model(self._sample)
         if hasattr(output, "block_until_ready"):
             output.block_until_ready()

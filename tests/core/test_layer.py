@@ -238,13 +238,13 @@ def test_names_count_up_and_start_anew():
 def compilations(monkeypatch):
     """The names of what is traced for compiling."""
     seen = []
-    plain = calls.Program._function
+    plain = calls.Program.function
 
     def counted(self, *args):
         seen.append(self._layer.name)
         return plain(self, *args)
 
-    monkeypatch.setattr(calls.Program, "_function", counted)
+    monkeypatch.setattr(calls.Program, "function", counted)
     return seen
 
 

@@ -131,6 +131,10 @@ def test_predictions_with_convolutions_are_compiled_otherwise(monkeypatch):
 def test_options_that_xla_does_not_know_are_left_out(monkeypatch):
     assert "REDUCE" in str(jit.compiler_options(sums=True))
     assert "REDUCE" not in str(jit.compiler_options(sums=False))
+    assert jit.compiler_options(sums=False) == jit._PRODUCTS
+    monkeypatch.setattr(jit, "_KNOWN", ())
+    jit.compiler_options.cache_clear()
+    assert jit.compiler_options(sums=False) == jit._PRODUCTS
     monkeypatch.setattr(jit, "_PRODUCTS", {"xla_there_is_no_such_option": True})
     jit.compiler_options.cache_clear()
     try:

@@ -147,7 +147,7 @@ class Compilations(logging.Handler):
 
     def steps(self) -> list[str]:
         names = [name.removeprefix("jit(").removesuffix(")") for name in self.names]
-        mine = {"_one", "_many", "_test_one", "_test_many", "_function"}
+        mine = {"_one", "_many", "_test_one", "_test_many", "_predict_many", "function"}
         return sorted(name for name in names if name in mine)
 
 
@@ -180,10 +180,15 @@ def test_one_program_for_each_batch_shape(data, compilations) -> None:
     model.train_on_batch(x[:3], y[:3])  # the shape of the ragged batch
     assert compilations.steps() == []
     model.predict(x, BATCH)
-    assert compilations.steps() == ["_function", "_function"]
+    assert compilations.steps() == ["_predict_many", "function"]
     compilations.names.clear()
-    model.predict(x[:11], BATCH)
+    model.predict(x[:43], BATCH)
+    assert compilations.steps() == []
     model.predict_on_batch(x[:BATCH])
+    assert compilations.steps() == ["function"]
+    compilations.names.clear()
+    model.predict(x[:BATCH], BATCH)
+    model.predict(x[: BATCH + 3], BATCH)
     assert compilations.steps() == []
 
 

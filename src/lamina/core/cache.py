@@ -29,12 +29,13 @@ def apply(setting: config.CompileCache) -> None:
     Args:
         setting: folder and limit, from `lamina.config`.
     """
-    if _applied != [setting]:
-        _applied[:] = [setting]
+    if applied != [setting]:
+        applied[:] = [setting]
         _use(setting)
 
 
-_applied: list[config.CompileCache] = []
+applied: list[config.CompileCache] = []
+"""The setting that JAX's cache was brought to last."""
 
 
 def _use(setting: config.CompileCache) -> None:

@@ -7,6 +7,7 @@ from functools import cache, wraps
 from typing import Any, TypeVar, cast
 
 import jax
+import jax.lib
 
 from lamina import config
 from lamina.core import cache as programs_on_disk
@@ -24,6 +25,9 @@ _FUSIONS = "xla_cpu_experimental_ynn_fusion_type"
 _PRODUCTS = {_FUSIONS: "LIBRARY_FUSION_TYPE_DOT"}
 _PRODUCTS_AND_SUMS = {_FUSIONS: "LIBRARY_FUSION_TYPE_DOT,LIBRARY_FUSION_TYPE_REDUCE"}
 
+_KNOWN = ("0.10.0", "0.10.1", "0.10.2")
+"""Versions of jaxlib that take the options; with others that is tried, by compiling something."""
+
 
 @cache
 def compiler_options(sums: bool = True) -> dict[str, Any] | None:
@@ -35,6 +39,8 @@ def compiler_options(sums: bool = True) -> dict[str, Any] | None:
     if jax.default_backend() != "cpu":
         return None
     options = _PRODUCTS_AND_SUMS if sums else _PRODUCTS
+    if jax.lib.__version__ in _KNOWN:  # type: ignore[attr-defined]
+        return options
     try:
         jax.jit(lambda x: x, compiler_options=options).lower(0).compile()
     except Exception:  # whatever an XLA without the option raises: go without
@@ -56,7 +62,9 @@ def compile(
         static: positions of the arguments that are part of the program.
         sums: whether sums are compiled as fast as can be; not for predictions with convolutions.
     """
-    programs_on_disk.apply(config.compile_cache())
+    setting = config.compile_cache()
+    if programs_on_disk.applied != [setting]:
+        programs_on_disk.apply(setting)
     return jax.jit(
         function,
         donate_argnums=tuple(donate),

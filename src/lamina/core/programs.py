@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
+from jax import lax
 
 
 def has_convolution(program: Any) -> bool:
@@ -57,7 +57,7 @@ def kept_if(failed: Any, update: Callable[..., Any], *values: Any) -> Any:
     for place, atom in enumerate(jaxpr.outvars):
         value = atom.val if hasattr(atom, "val") else known[atom]
         done = value is olds[place] or place in chosen
-        outputs.append(value if done else jnp.where(failed, olds[place], value))
+        outputs.append(value if done else lax.select(failed, olds[place], value))
     return jax.tree.unflatten(jax.tree.structure(shapes), outputs)
 
 
@@ -88,4 +88,4 @@ def _evaluate(
         results = primitive.bind(*functions, *inputs, **options)
         results = results if primitive.multiple_results else [results]
         for one, result in zip(equation.outvars, results, strict=True):
-            known[one] = jnp.where(failed, olds[one], result) if one in olds else result
+            known[one] = lax.select(failed, olds[one], result) if one in olds else result

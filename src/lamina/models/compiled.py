@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from lamina.core import context, jit, pure, shapes
+from lamina.core import context, jit, shapes
 from lamina.core.variable import Variable
 from lamina.core.weights import regularization, structure
 from lamina.models.arguments import unknown
 from lamina.optimizers import LossScaleOptimizer
 from lamina.seeds import next_run_seed
 from lamina.training.compile import Compilation, outline
+from lamina.training.preparation import Forward, forward, prepare
 from lamina.training.step import Steps
 from lamina.warning import warn
 
@@ -307,8 +308,7 @@ class Compiled(Host):
         compilation = self._checked_compilation("fit")
         self._prepare((batch[0],), {})
         fresh = not compilation.bound
-        if fresh:
-            self._bind(batch)
+        told = self._bind(batch) if fresh else None
         layers, weights = list(self.all_layers()), self.weights
         trainable = self._trained_variables()
         flags = compilation.flags
@@ -320,9 +320,10 @@ class Compiled(Host):
         self._ready_optimizer(compilation, trainable)
         steps = Steps(self, compilation, trainable, self._names_of_targets())
         try:
-            steps.prepare(batch)
+            prepare(steps, batch, told)
         except Exception:
-            compilation.bound = not fresh
+            if fresh:
+                compilation.unbind()
             raise
         if len(compilation.known_steps) >= MOST_STEPS:
             compilation.known_steps.clear()
@@ -364,22 +365,17 @@ class Compiled(Host):
             "what you want, call compile again after you set `trainable`.",
         )
 
-    def _bind(self, batch: Any) -> None:
-        """Tell the compilation which outputs there are."""
-        found: list[Any] = []
-
-        def outputs(x: Any) -> Any:
-            found[:] = [pure.trial(self._computed, ((x,), {}, None), {})[0]]
-            return shapes.flat(found[0])
-
-        flat = outputs(batch[0]) if self.run_eagerly else jax.eval_shape(outputs, batch[0])
+    def _bind(self, batch: Any) -> Forward:
+        """Tell the compilation which outputs there are; gives what the run for it has told."""
+        outputs, flat, told = forward(self, batch[0])
         if self.graph is None:
             numbered = [f"output_{i + 1}" for i in range(len(flat))]
-            self.output_names = list(found[0]) if isinstance(found[0], dict) else numbered
+            self.output_names = list(outputs) if isinstance(outputs, dict) else numbered
         self._target_names = None
         compilation, names = self._checked_compilation("fit"), self._names_of_targets()
         compilation.bind(names, compilation.flatten_targets(batch[1], names), flat)
         compilation.example = outline(batch)
+        return told
 
     def _names_of_targets(self) -> list[str]:
         """Names by which dicts of targets, losses and metrics know the outputs."""

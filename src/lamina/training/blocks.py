@@ -69,9 +69,9 @@ class Blocks:
         self.chunks = Chunks()
         # The program would say so too, but tracing takes longer.
         self.alone = self.program.convolves and jax.default_backend() == "cpu"
-        self._compiled = jit.compile(self._function)
+        self._compiled = jit.compile(self._predict_many)
 
-    def _function(self, values: list[Any], block: Any, first: Any, count: Any) -> Any:
+    def _predict_many(self, values: list[Any], block: Any, first: Any, count: Any) -> Any:
         """Outputs of the batches from number `first` on, and the first check that failed."""
         # Here, since this brings Pallas with it.
         from jax.extend.core import jaxpr_as_fun

@@ -152,6 +152,11 @@ class Compilation:
         self._add_measures("weighted_metrics", self.weighted_metrics, pairs)
         self.bound = True
 
+    def unbind(self) -> None:
+        """Forget what the first batch has told; the next one is a first one again."""
+        self.bound = False
+        self.known_steps.clear()
+
     def _add_measures(self, argument: str, given: Any, pairs: list[Any]) -> None:
         weighted = argument == "weighted_metrics"
         names = self._output_names

@@ -14,11 +14,12 @@ import jax
 import numpy as np
 from jax import lax
 
-from lamina.core import context, jit, programs, pure, shapes
+from lamina.core import context, jit, pure, shapes
 from lamina.core.context import Fault
 from lamina.core.packed import Pack
 from lamina.core.readers import readers
 from lamina.core.variable import Variable
+from lamina.training.preparation import Unprepared, prepare_again, unknown
 from lamina.training.state import (
     Batch,
     Results,
@@ -63,6 +64,10 @@ class Steps:
     Attributes:
         structure: count of changes of layers for which these steps are known to be right.
         loops: whether many steps may run in one compiled call.
+        strays: variables that were read without a value of the run.
+        tried: whether a whole step was run abstractly.
+        ran: whether a step has run.
+        lossless: whether there is nothing to train on.
     """
 
     def __init__(
@@ -87,11 +92,13 @@ class Steps:
         self.further: list[Variable] = []
         self.structure = -1
         self.loops = False
-        self._lossless = False
+        self.lossless = False
         self.log_names: list[str] = []
         self.kept: Any = None
         self._checks: dict[Phase, list[Fault]] = {"train": [], "test": []}
-        self._strays: dict[Variable, None] = {}
+        self.strays: dict[Variable, None] = {}
+        self.tried = False
+        self.ran = False
         self._noted = {"train": nothing_noted(), "test": nothing_noted()}
         self._train_one = jit.compile(self._one, donate=[0])
         self._train_many = jit.compile(self._many, donate=[0])
@@ -117,14 +124,14 @@ class Steps:
             total = model._with_penalties(total)
         return total, (parts, targets, flat, row_weights, masks)
 
-    def _forward(
+    def forward(
         self, values: Values, metrics: list[Any], batch: Batch, phase: Phase, key: Any
     ) -> pure.Outcome:
         """The objective as a pure function; metrics that layers hold may change in it."""
         held = metrics[len(metrics) - len(self.held_variables) :]
         training = phase == "train"
         own, further = values
-        return pure.run(
+        outcome = pure.run(
             self._objective,
             [*self.variables, *self.held_variables, *self.further],
             [*own, *held, *further],
@@ -133,6 +140,8 @@ class Steps:
             training=training,
             key=key,
         )
+        self.strays.update(outcome.call.strays)
+        return outcome
 
     def _split(self, outcome: pure.Outcome, metrics: list[Any]) -> tuple[list[Any], list[Any]]:
         """Values of the model's variables and of the metrics after a forward run."""
@@ -150,7 +159,7 @@ class Steps:
 
         def objective(trainable: list[Any]) -> Any:
             values = [*trainable, *state.other], further
-            outcome = self._forward(values, measured, batch, "train", key)
+            outcome = self.forward(values, measured, batch, "train", key)
             total, details = outcome.result
             own, metrics = self._split(outcome, measured)
             kept[:] = [explanations(outcome.call.faults), names_of(outcome.call.metrics)]
@@ -165,7 +174,7 @@ class Steps:
         faults = faults_of(numbers, kept[0])
         reports = dict(zip(kept[1], reports, strict=True))
         values = own, further
-        metrics, more = self._measured(metrics, values, total, details, batch, reports)
+        metrics, more = self.measured(metrics, values, total, details, batch, reports)
         faults = self._checks["train"] = [*faults, *more]
 
         def update(trainable: list[Any], slots: Any) -> tuple[list[Any], Any]:
@@ -185,7 +194,7 @@ class Steps:
         pairs = zip(self.trainable, values, strict=True)
         return [value if v.constraint is None else v.constraint(value) for v, value in pairs]
 
-    def _measured(
+    def measured(
         self,
         metrics: list[Any],
         values: Values,
@@ -209,7 +218,9 @@ class Steps:
             rows_of(batch[0]),
             reports,
         )
-        self._strays.update(outcome.call.strays)
+        self.strays.update(outcome.call.strays)
+        if not self.tried and unknown(self):
+            raise Unprepared
         return outcome.values[: len(metrics)], list(outcome.call.faults)
 
     def _logs(self, metrics: list[Any]) -> list[Any]:
@@ -241,11 +252,11 @@ class Steps:
         """One step of evaluation."""
         key = jax.random.key(results.step)
         measured = self.pack.apart(results.metrics)
-        outcome = self._forward(values, measured, batch, "test", key)
+        outcome = self.forward(values, measured, batch, "test", key)
         total, details = outcome.result
         _, metrics = self._split(outcome, measured)
         reports = dict(zip(names_of(outcome.call.metrics), values_of(outcome), strict=True))
-        metrics, more = self._measured(metrics, values, total, details, batch, reports)
+        metrics, more = self.measured(metrics, values, total, details, batch, reports)
         faults = self._checks["test"] = [*outcome.call.faults, *more]
         metrics = self.pack.together(metrics)
         return guarded(results, Results(metrics, results.step + 1, results.noted), faults)
@@ -262,34 +273,6 @@ class Steps:
         return results, self._logs(results.metrics)
 
     # ---- state ----------------------------------------------------------------------------
-
-    def prepare(self, batch: Batch) -> None:
-        """Run a step once, abstractly: what layers report, and whether they convolve."""
-        values = [variable._value for variable in self.variables]
-        held = [variable._value for variable in self.held_variables]
-
-        def forward(values: list[Any], batch: Batch) -> Any:
-            outcome = self._forward((values, []), held, batch, "train", jax.random.key(0))
-            total, details = outcome.result
-            self._strays.update(outcome.call.strays)
-            self._lossless = not (self._has_loss() or outcome.call.losses)
-            reports = dict(zip(names_of(outcome.call.metrics), values_of(outcome), strict=True))
-            self.compilation.add_reports(list(reports), self.held)
-            own = self.compilation.metric_variables
-            own = [variable for variable in own if variable not in set(self.held_variables)]
-            self.metrics = [*own, *self.held_variables]
-            self.pack = Pack(self.metrics)
-            metrics = [variable._value for variable in self.metrics]
-            self._measured(metrics, (values, []), total, details, batch, reports)
-            return total
-
-        if self.compilation.run_eagerly:
-            forward(values, batch)
-        else:
-            program = jax.make_jaxpr(forward)(values, batch)
-            self.loops = programs.may_loop(program.jaxpr)
-        known = {*self.variables, *self.metrics}
-        self.further = [variable for variable in self._strays if variable not in known]
 
     def collect(self) -> State:
         """The state as it is now; arrays that somebody else holds are copied, for donation."""
@@ -318,8 +301,9 @@ class Steps:
         self.compilation.optimizer.state = state.optimizer
         vars(self.model).update(_seed=state.seed, _step=state.step)  # setattr of layers is slow
         self._noted["train"] = state.noted
+        self.ran = True
 
-    def _has_loss(self) -> bool:
+    def has_loss(self) -> bool:
         """Whether there is a loss without what layers add."""
         penalized = any(variable.regularizer is not None for variable in self.trainable)
         return penalized or self.compilation.has_loss or self.model.overrides_compute_loss()
@@ -327,7 +311,7 @@ class Steps:
     @jit.tidy
     def _advance(self, run: Callable[..., Any], *args: Any) -> dict[str, Any]:
         """Train by one compiled call; gives the logs, still on the device."""
-        if self._lossless:
+        if self.lossless:
             raise ValueError(
                 f"{self.model}: there is no loss to train on. Give compile a loss, or let the "
                 "model add one with add_loss."
@@ -335,7 +319,11 @@ class Steps:
         with readers.lock:
             hyper = self.compilation.optimizer.hyperparameters()
             settings = hyper, [variable._value for variable in self.further]
-            state, logs = run(self.collect(), settings, *args)
+            try:
+                state, logs = run(self.collect(), settings, *args)
+            except Exception as error:
+                prepare_again(self, error)
+                return self._advance(run, *args)
             self.publish(state)
         return dict(zip(self.log_names, logs, strict=True))
 
@@ -374,10 +362,15 @@ class Steps:
                     variable.make_private()
             with readers.lock:
                 before = Results(self.pack.collect(), np.uint32(step), self._noted["test"])
-            results, logs = run(before, values, *args)
+            try:
+                results, logs = run(before, values, *args)
+            except Exception as error:
+                prepare_again(self, error)
+                return self._tested(run, step, *args)
         with readers.lock:
             self.pack.publish(results.metrics)
         self._noted["test"] = results.noted
+        self.ran = True
         return dict(zip(self.log_names, logs, strict=True))
 
     def check(self, phase: Phase, explain: Explain | None = None) -> None:
