@@ -495,7 +495,7 @@ def test_all_layers_are_recorded():
     functions = {layers.Convolution2D, layers.Convolution3D, layers.SeparableConvolution2D}
     functions |= {layers.AtrousConvolution1D, layers.AtrousConvolution2D}
     # Of Keras 1 alone: see the files of models.
-    functions |= {layers.Deconvolution2D, layers.ParametricSoftplus, layers.SReLU}
+    functions |= {layers.Deconvolution2D, layers.ParametricSoftplus, layers.SReLU, layers.Merge}
     # In test_recurrent.py, and in the files of models: their configs hold layers or cells.
     functions |= {layers.Bidirectional, layers.TimeDistributed, layers.Wrapper, layers.ConvRNN2D}
     functions |= {layers.RNN, layers.StackedRNNCells, layers.ConvLSTM2DCell}

@@ -231,7 +231,7 @@ MASKS_END = {"simple_rnn", "gru", "global_average_1d", "lambda"}
 OLD_NAMES = {
     *(layers.AtrousConvolution1D, layers.AtrousConvolution2D),
     *(layers.Convolution2D, layers.Convolution3D, layers.SeparableConvolution2D),
-    *(layers.CuDNNGRU, layers.CuDNNLSTM, layers.TimeDistributedDense),
+    *(layers.CuDNNGRU, layers.CuDNNLSTM, layers.TimeDistributedDense, layers.Merge),
 }
 
 

@@ -89,8 +89,8 @@ from lamina.layers.keras1 import (  # isort: skip
     Convolution3D,
     Deconvolution2D,
     SeparableConvolution2D,
-    merge,
 )
+from lamina.layers.keras1_merge import Merge, merge  # isort: skip
 from lamina.layers.noise import AlphaDropout, GaussianDropout, GaussianNoise
 from lamina.layers.normalization import BatchNormalization
 from lamina.layers.normalization_of_data import Normalization
@@ -274,6 +274,7 @@ __all__ = [
     "MaxPooling2D",
     "MaxPooling3D",
     "Maximum",
+    "Merge",
     "MaxoutDense",
     "MelSpectrogram",
     "Minimum",

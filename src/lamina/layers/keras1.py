@@ -1,8 +1,8 @@
-"""Names of Keras 1 whose arguments meant something else: convolutions, and ``merge``."""
+"""Names of Keras 1 whose arguments meant something else: convolutions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 from lamina import activations, constraints, initializers, registry, regularizers
@@ -11,11 +11,9 @@ from lamina.core.configurable import Configurable
 from lamina.layers import checks
 from lamina.layers.conv import Conv1D, Conv2D, Conv3D
 from lamina.layers.conv_transpose import Conv2DTranspose
-from lamina.layers.function import Lambda
-from lamina.layers.merge import Add, Average, Concatenate, Dot, Maximum, Multiply
 from lamina.layers.separable import SeparableConv2D
 from lamina.ops.conv import conv_output_size, conv_transpose_output_size
-from lamina.typing import Config, DataFormat, LayerOptions, Nested, Padding, Shape
+from lamina.typing import Config, DataFormat, LayerOptions, Padding, Shape
 
 
 class OldName(Configurable):
@@ -204,62 +202,3 @@ class Deconvolution2D(Conv2DTranspose, metaclass=OldName):
 
     def get_config(self) -> Config:
         return super().get_config() | {"output_shape": self.stated_shape}
-
-
-_MODES: dict[str, Callable[..., Any]] = {
-    "sum": Add,
-    "mul": Multiply,
-    "ave": Average,
-    "max": Maximum,
-    "concat": Concatenate,
-    "dot": Dot,
-    "cos": Dot,
-}
-
-
-def merge(
-    inputs: Nested,
-    mode: str | Callable[..., Any] = "sum",
-    concat_axis: int = -1,
-    dot_axes: Any = -1,
-    output_shape: Any = None,
-    output_mask: Any = None,
-    arguments: Mapping[str, Any] | None = None,
-    name: str | None = None,
-) -> Any:
-    """Combine several tensors, as Keras 1 spelled it.
-
-    Args:
-        inputs: list of tensors.
-        mode: ``"sum"``, ``"mul"``, ``"ave"``, ``"max"``, ``"concat"``, ``"dot"``, ``"cos"``, or
-            a function of the list.
-        concat_axis: axis to join along.
-        dot_axes: axis, or pair of axes, of products.
-        output_shape: shape, where `mode` is a function, as in `Lambda`.
-        output_mask: mask, where `mode` is a function, as in `Lambda`.
-        arguments: further arguments of the function.
-        name: name of the layer.
-
-    Returns:
-        The combined tensor.
-
-    Raises:
-        ValueError: no mode of that name.
-
-    >>> from lamina.layers import Input
-    >>> merge([Input((3,)), Input((4,))], mode="concat", concat_axis=1).shape
-    (None, 7)
-    """
-    if callable(mode):
-        return Lambda(mode, output_shape, output_mask, arguments, name=name)(inputs)
-    if mode not in _MODES:
-        raise ValueError(
-            f"merge: mode must be a function or one of {', '.join(_MODES)}, got {mode!r}."
-            f"{registry.did_you_mean(str(mode), list(_MODES))}"
-        )
-    options: dict[str, Any] = {"name": name}
-    if mode == "concat":
-        options["axis"] = concat_axis
-    if mode in ("dot", "cos"):
-        options |= {"axes": dot_axes, "normalize": mode == "cos"}
-    return _MODES[mode](**options)(inputs)

@@ -163,7 +163,8 @@ def clone_model(
     change = clone_function or same_layer
     if recursive and clone_function is not None:
         change = _within_models(clone_function)
-    if hasattr(model, "add"):
+    branched = getattr(model, "branched", False)
+    if hasattr(model, "add") and not branched:
         if call_function is not None:
             raise ValueError(
                 f"{model}: clone_model: call_function is for graphs; a Sequential calls its layers "
@@ -186,7 +187,8 @@ def clone_model(
         replace(structure, lambda tensor: table[id(tensor)])
         for structure in (model._input_structure, model._output_structure)
     )
-    clone = type(model)(inputs, outputs, name=model.name)
+    cls = registry.lookup("layer", "Model") if branched else type(model)
+    clone = cls(inputs, outputs, name=model.name)
     if model._symbolic_losses:
         clone.add_loss([table[id(tensor)] for tensor in model._symbolic_losses])
     _add_losses(model, clone)
@@ -258,7 +260,7 @@ def deep_copy(model: Any, memo: dict[int, Any]) -> Any:
     rest = {name: value for name, value in vars(model).items() if name not in known}
     vars(twin).update(uncalled)
     vars(twin).update(copy.deepcopy(rest, memo))
-    if hasattr(model, "_stack"):
+    if hasattr(model, "_stack") and not model.branched:
         twin._tensors, twin._entry = [], None
         if model._entry is not None:
             twin._replay(new_input(model._entry.output, model._entry.name))
@@ -268,6 +270,9 @@ def deep_copy(model: Any, memo: dict[int, Any]) -> Any:
         twin._symbolic_losses = [table[id(tensor)] for tensor in model._symbolic_losses]
         structures = (model._input_structure, model._output_structure)
         twin._set_graph(*(replace(s, lambda tensor: table[id(tensor)]) for s in structures))
+        if hasattr(model, "_stack"):
+            twin._tensors = replace(model._tensors, lambda tensor: table[id(tensor)])
+            twin._entry = None
     if model._compilation is not None:
         _compile_alike(twin, model._compilation, memo)
     return twin

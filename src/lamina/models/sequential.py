@@ -11,7 +11,7 @@ from lamina.core.graph import tensors
 from lamina.core.layer import Layer
 from lamina.core.symbolic import SymbolicTensor
 from lamina.layers.input import Input, InputLayer
-from lamina.models import functional
+from lamina.models import branches, functional
 from lamina.models.model import Model
 from lamina.typing import Config
 
@@ -55,11 +55,20 @@ class Sequential(Model):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers, without the input."""
-        return list(self._stack)
+        """The layers, without the input; those of branches, too, if it begins with such."""
+        return self.sublayers()
 
     def sublayers(self) -> list[Layer]:
-        return list(self._stack)
+        return super().sublayers() if self.branched else list(self._stack)
+
+    @property
+    def branched(self) -> bool:
+        """Whether the first layer joins branches, so that the graph is more than a stack."""
+        return bool(self._tensors) and isinstance(self._tensors[0], list)
+
+    def by_branches(self) -> list[Layer]:
+        """The layers of a model with branches, branch by branch, as Keras 1 had them."""
+        return branches.layers_before(self._tensors[-1])
 
     def add(self, layer: Any) -> None:
         """Put a layer at the end.
@@ -76,6 +85,8 @@ class Sequential(Model):
             self._enter(layer)
             return
         entered = self._stack or self._entry is not None
+        if not entered and self._begins_with(layer):
+            return
         try:
             if not entered:
                 self._enter_from(layer)
@@ -87,6 +98,16 @@ class Sequential(Model):
             raise
         self._stack.append(layer)
         self._forget_graph()
+
+    def _begins_with(self, layer: Layer) -> bool:
+        """Begin with a layer that joins branches, as Keras 1 can; whether it does."""
+        call = branches.joined(layer)
+        if call is None:
+            return False
+        self._tensors = [branches.sources(call), call.output_tensors[0]]
+        self._stack.append(layer)
+        self._forget_graph()
+        return True
 
     def _checked(self, layer: Any) -> Layer:
         """What may be added: a layer whose name is free, or that of an `Input`."""
@@ -155,7 +176,8 @@ class Sequential(Model):
         if self._tensors:
             gone = self._tensors.pop()
             layer.inbound_nodes[:] = [n for n in layer.inbound_nodes if n is not gone.node]
-        if not self._stack and self._entry is not None and self._entry.name == _entry_name(layer):
+        own = self._entry is not None and self._entry.name == _entry_name(layer)
+        if not self._stack and (own or self.branched):
             self._entry, self._tensors = None, []
         self._forget_graph()
         return layer
@@ -213,6 +235,10 @@ class Sequential(Model):
 
     def get_config(self) -> Config:
         """Name and layers; the input comes first where the model has one."""
+        if self.branched:
+            from lamina.saving.graph_writing import graph_config
+
+            return graph_config(self)
         first = [] if self._entry is None else [self._entry]
         with sharing.numbered(self):
             layers = [sharing.serialize(layer) for layer in (*first, *self._stack)]

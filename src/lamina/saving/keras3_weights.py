@@ -132,6 +132,7 @@ def _word(layer: Layer) -> str:
     """The class in snake case; a model with a graph is a ``Functional`` in Keras 3."""
     name = _WRITTEN.get(type(layer).__name__, type(layer).__name__)
     plain = name == "Model" and getattr(layer, "graph", None) is not None
+    plain = plain or getattr(layer, "branched", False)
     return "functional" if plain else snake_case(name)
 
 

@@ -128,6 +128,8 @@ def found(root: Group, owner: Layer, by_name: bool = False) -> Found:
 def _by_order(group: Group, owner: Layer, stored: list[StoredLayer], writer: Writer) -> Found:
     there = [entry for entry in stored if entry.arrays]
     layers = [layer for layer in layers_of(owner) if layer.weights]
+    if writer.old:
+        layers = _as_keras_1(owner, layers, [entry.name for entry in there])
     if len(layers) != len(there):
         flat = [leaf for layer in layers for leaf in _flattened(layer) if leaf.weights]
         if len(flat) == len(there):  # Keras 1 writes a Sequential in a Sequential layer by layer
@@ -135,6 +137,16 @@ def _by_order(group: Group, owner: Layer, stored: list[StoredLayer], writer: Wri
         else:
             raise ValueError(_other_number(group, owner, layers, there))
     return Found([_part(layer, entry, writer) for layer, entry in zip(layers, there, strict=True)])
+
+
+def _as_keras_1(owner: Layer, layers: list[Layer], names: list[str]) -> list[Layer]:
+    """The layers in the order of Keras 1, which had those of branches branch by branch."""
+    own = {layer.name: layer for layer in layers}
+    if len(own) == len(layers) and sorted(own) == sorted(names):
+        return [own[name] for name in names]
+    if not getattr(owner, "branched", False):
+        return layers
+    return [layer for layer in owner.by_branches() if layer.weights]  # type: ignore[attr-defined]
 
 
 def _other_number(group: Group, owner: Layer, layers: list[Layer], there: list[StoredLayer]) -> str:

@@ -101,6 +101,8 @@ def class_name(thing: Any) -> str:
     """The class under which an object is written down."""
     if type(thing) is registry.exact("layer", "Model") and thing.graph is not None:
         return "Functional"
+    if getattr(thing, "branched", False):
+        return "Functional"
     return registry.registered_name(type(thing))
 
 
@@ -340,7 +342,8 @@ class Keras2:
 
 def _counts_from_1(layer: Any) -> bool:
     """Whether other releases count the making of a layer as its first call: so with graphs."""
-    return getattr(layer, "graph", None) is not None and not hasattr(layer, "_entry")
+    stacked = hasattr(layer, "_entry") and not layer.branched
+    return getattr(layer, "graph", None) is not None and not stacked
 
 
 def _call_2(call: Any, place: Any) -> Any:
