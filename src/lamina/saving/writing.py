@@ -71,6 +71,8 @@ UNKNOWN_TO_2 |= {
         *("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "ConvLSTM2DCell"),
     )
 }
+_MOVED = ("Crop", "Flip", "Height", "Rotation", "Translation", "Width", "Zoom")
+UNKNOWN_TO_2 |= {f"Random{word}": {"data_format": "channels_last"} for word in _MOVED}
 AXES = {"input_axes": None, "output_axes": None}
 
 _MODULES = {
