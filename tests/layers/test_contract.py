@@ -196,8 +196,32 @@ CASES = {
     "random_flip": ("RandomFlip", {"seed": 3}, (2, 6, 7, 4), []),
     "random_zoom": ("RandomZoom", {"height_factor": 0.2, "seed": 3}, (2, 6, 7, 4), []),
     "random_crop": ("RandomCrop", {"height": 3, "width": 5, "seed": 3}, (2, 6, 7, 4), []),
-    "cut_mix": ("CutMix", {"factor": 0.5, "seed": 3}, (2, 6, 7, 4), []),
     "boxes": ("MaxNumBoundingBoxes", {"max_number": 5}, (2, 6, 7, 4), []),
+}
+CASES |= {
+    kind: (kind, options | {"seed": 3}, (2, 6, 7, 3), [])
+    for kind, options in {
+        "RandomBrightness": {"factor": 0.5},
+        "RandomContrast": {"factor": 0.5},
+        "RandomHue": {"factor": 0.5},
+        "RandomSaturation": {"factor": 0.5},
+        "RandomColorJitter": {"brightness_factor": 0.5, "contrast_factor": 0.5},
+        "RandomColorDegeneration": {"factor": 0.5},
+        "RandomGrayscale": {},
+        "RandomInvert": {},
+        "RandomPosterization": {"factor": 4},
+        "RandomSharpness": {"factor": 0.5},
+        "RandomGaussianBlur": {},
+        "Solarization": {},
+    }.items()
+}
+CASES |= {
+    kind: (kind, {}, (2, 6, 7, 3), [])
+    for kind in (
+        "AutoContrast",
+        "ContrastLimitedAdaptiveHistogramEqualization",
+        "Equalization",
+    )
 }
 MASKS_PASS = {
     "lstm",
@@ -351,10 +375,14 @@ def test_every_public_layer_is_here():
     # They hold layers, or take states: in test_recurrent.py and test_wrappers.py.
     bases |= {layers.Bidirectional, layers.TimeDistributed, layers.Wrapper, layers.ConvRNN2D}
     bases |= {layers.SpectralNormalization}  # in test_spectra.py
+    bases |= {layers.AugMix, layers.RandAugment}  # in test_colour.py: they hold layers
+    # They read texts, or integers alone: in test_lookups.py.
+    bases |= {layers.CategoryEncoding, layers.Discretization, layers.Hashing, layers.HashedCrossing}
+    bases |= {layers.IntegerLookup, layers.StringLookup, layers.TextVectorization}
     # In test_augmentation.py.
     bases |= {layers.Pipeline, layers.RandomHeight, layers.RandomWidth, layers.RandomErasing}
     bases |= {layers.RandomRotation, layers.RandomTranslation, layers.RandomShear, layers.MixUp}
-    bases |= {layers.RandomPerspective, layers.RandomElasticTransform}
+    bases |= {layers.RandomPerspective, layers.RandomElasticTransform, layers.CutMix}
     bases |= {layers.RNN, layers.StackedRNNCells, layers.ConvLSTM2DCell}
     bases |= {layers.SimpleRNNCell, layers.LSTMCell, layers.GRUCell}
     assert classes - tested - bases == OLD_NAMES

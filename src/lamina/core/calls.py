@@ -115,7 +115,7 @@ def parts_token(layer: Layer) -> int:
     if seen == changes:
         return token
     tokens = {} if seen == -1 else tokens
-    parts = [(id(part), part.trainable) for part in layer.all_layers()]
+    parts = [(id(part), part.trainable, id(part.constants)) for part in layer.all_layers()]
     signature = (id(getattr(layer, "graph", None)), *parts, *map(id, layer.weights))
     token = tokens.setdefault(signature, len(tokens))
     vars(layer)["_call_token"] = (changes, token, tokens)
@@ -234,7 +234,8 @@ class Program:
         self.training: bool | None = None
         self._layer = layer
         # What the token of the program stands for must not be collected.
-        self.kept = (getattr(layer, "graph", None), list(layer.all_layers()))
+        parts = list(layer.all_layers())
+        self.kept = (getattr(layer, "graph", None), parts, [part.constants for part in parts])
         self.convolves = any(part._convolves for part in self.kept[1])
         self._compiled = jit.compile(self.function, sums=not self.convolves)
 

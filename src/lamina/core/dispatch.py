@@ -11,7 +11,7 @@ from lamina.core import context, derived, faulty, graph, pure, shapes, sizes
 from lamina.core.derived import Valued
 from lamina.core.graph import Node, _Free, replace
 from lamina.core.masks import came_from
-from lamina.core.symbolic import SymbolicTensor, is_symbolic
+from lamina.core.symbolic import SymbolicTensor, is_symbolic, refuse_texts
 from lamina.typing import Nested
 
 
@@ -200,6 +200,7 @@ def infer(
     size fits makes the size its own.
     """
     inputs = list(graph.tensors((args, kwargs)))
+    refuse_texts(name, inputs)
 
     def trace(size: int, fixed: sizes.Fixed) -> Nested:
         return _traced(function, args, kwargs, inputs, size, fixed)

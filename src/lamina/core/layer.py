@@ -29,9 +29,9 @@ from lamina.core.building import Builds, first_of
 from lamina.core.configurable import Configurable, FromConfig
 from lamina.core.copying import Copies
 from lamina.core.derived import recorded
-from lamina.core.graph import Node
+from lamina.core.graph import Node, tensors
 from lamina.core.nodes import NodeOwner, mask_structure
-from lamina.core.symbolic import SymbolicTensor, is_symbolic
+from lamina.core.symbolic import SymbolicTensor, is_symbolic, refuse_texts
 from lamina.core.variable import Variable
 from lamina.typing import Config, LayerOptions
 
@@ -74,6 +74,8 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
     stateful = False
     takes_sequences = False
     takes_any_mask = False
+    takes_texts = False
+    constants: Any = None  # what call computes with beside weights: another object, other programs
     _convolves = False
     input_spec: Any = None
     _compiled_calls: dict[Any, Any]
@@ -178,6 +180,10 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
     def output_dtype(self, inputs: Any) -> Any:
         """Dtype of the output for symbolic inputs: that of the computations, unless overridden."""
         return self.compute_dtype
+
+    def named_arrays(self) -> dict[str, Any]:
+        """Arrays beside the weights that Keras 3 keeps in files, by their names there."""
+        return {}
 
     def get_config(self) -> Config:
         """The constructor's arguments, as JSON can hold them."""
@@ -301,6 +307,8 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
         args, kwargs = recorded((args, kwargs))
         inputs = first_of(self, args, kwargs)
         self._prepare(args, kwargs)
+        if not self.takes_texts:
+            refuse_texts(self, tensors((args, kwargs)))
         mask = mask_structure(inputs)
         if mask is not None and not _makes_mask(type(self)):
             self.compute_mask(inputs, mask)

@@ -67,7 +67,7 @@ def cast_floats(structure: Nested, dtype: Any) -> Nested:
         return type(structure)([cast_floats(part, dtype) for part in structure])
     if isinstance(structure, dict):
         return {key: cast_floats(part, dtype) for key, part in structure.items()}
-    if isinstance(structure, np.ndarray):
+    if isinstance(structure, np.ndarray) and structure.dtype.kind not in "OUS":  # texts stay
         structure = jnp.asarray(structure)
     if isinstance(structure, jax.Array) and structure.dtype != dtype:
         if jnp.issubdtype(structure.dtype, jnp.floating):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -14,6 +14,10 @@ from lamina.typing import Shape
 
 if TYPE_CHECKING:
     from lamina.core.graph import Node
+
+
+TEXT = np.dtype("U")
+"""Dtype of tensors of texts, which no compiled program holds: layers that read them run before."""
 
 
 class History(NamedTuple):
@@ -248,6 +252,16 @@ def is_symbolic(value: Any) -> bool:
     if isinstance(value, dict):
         return any(map(is_symbolic, value.values()))
     return False
+
+
+def refuse_texts(owner: Any, tensors: Iterable[SymbolicTensor]) -> None:
+    """Raise a ``TypeError`` if something is called on texts that computes with numbers."""
+    for tensor in tensors:
+        if tensor.dtype == TEXT:
+            raise TypeError(
+                f"{owner} computes with numbers, but {tensor.name!r} holds texts. Turn them into "
+                "numbers first: StringLookup, TextVectorization and Hashing read texts."
+            )
 
 
 KerasTensor = SymbolicTensor

@@ -15,7 +15,7 @@ from lamina.core.derived import recorded
 from lamina.core.graph import Node
 from lamina.core.layer import Layer
 from lamina.core.shapes import is_shape
-from lamina.core.symbolic import SymbolicTensor
+from lamina.core.symbolic import TEXT, SymbolicTensor
 from lamina.core.variable import Variable
 from lamina.layers import checks
 from lamina.typing import Shape
@@ -29,7 +29,7 @@ class InputLayer(Layer):
         input_shape: shape of one sample, without the batch axis.
         batch_size: number of samples in a batch, if it is fixed.
         batch_input_shape: shape with the batch axis.
-        dtype: dtype of the data; ``floatx`` by default.
+        dtype: dtype of the data; ``floatx`` by default; ``"string"`` for texts.
         input_tensor: array, variable or symbolic tensor to wrap; nothing is fed then.
         sparse: whether sparse matrices are fed.
         name: unique name; ``input_1`` and so on by default.
@@ -71,7 +71,8 @@ class InputLayer(Layer):
         self.input_dtype = _dtype_name(self, dtype or input_dtype, input_tensor)
         self.sparse = checks.flag(sparse, "sparse", self)
         self.built = True
-        tensor = SymbolicTensor(self.batch_input_shape, self.input_dtype, self.name, self.sparse)
+        kind = TEXT if self.input_dtype == "string" else self.input_dtype
+        tensor = SymbolicTensor(self.batch_input_shape, kind, self.name, self.sparse)
         input_tensor = recorded(input_tensor)
         computed = isinstance(input_tensor, SymbolicTensor)
         tensor.value = None if input_tensor is None or computed else _wrapped(input_tensor)
@@ -164,7 +165,8 @@ def Input(
         shape: shape of one sample, without the batch axis; ``None`` for unknown sizes.
         batch_shape: shape with the batch axis.
         name: unique name of the input.
-        dtype: dtype of the data; ``floatx`` by default.
+        dtype: dtype of the data; ``floatx`` by default; ``"string"`` for texts, which layers such
+            as `StringLookup` read; such a model runs operation by operation.
         sparse: whether sparse matrices are fed (``scipy.sparse`` or ``BCOO``).
         tensor: array, variable or symbolic tensor to wrap; nothing is fed for it then. A model
             on a symbolic one is a part of the graph that the tensor comes from, as in
@@ -214,6 +216,8 @@ def _wrapped(tensor: Any) -> Any:
 
 def _dtype_name(layer: Any, dtype: Any, tensor: Any) -> str:
     if dtype is not None:
+        if isinstance(dtype, str | np.dtype) and dtype in ("string", TEXT):
+            return "string"
         try:
             return policy.name_of_dtype(dtype)
         except TypeError:

@@ -271,7 +271,7 @@ class Compiled(Host):
     @property
     def run_eagerly(self) -> bool:
         """Whether steps run operation by operation."""
-        return self._compilation is not None and bool(self._compilation.run_eagerly)
+        return self.takes_texts or bool(self._compilation and self._compilation.run_eagerly)
 
     @property
     def compiled(self) -> bool:
@@ -313,7 +313,8 @@ class Compiled(Host):
         trainable = self._trained_variables()
         flags = compilation.flags
         now = ((id(one), flags.get(id(one), (one, one.trainable))[1]) for one in layers)
-        key = (id(self.graph), *now, *map(id, weights))
+        held = [one.constants for one in layers]
+        key = (id(self.graph), *now, *map(id, held), *map(id, weights))
         known = compilation.known_steps.get(key)
         if known is not None:
             return known
@@ -327,7 +328,7 @@ class Compiled(Host):
             raise
         if len(compilation.known_steps) >= MOST_STEPS:
             compilation.known_steps.clear()
-        steps.kept = (self.graph, layers, weights)  # what the key names must not be collected
+        steps.kept = (self.graph, layers, held, weights)  # what the key names is not collected
         compilation.known_steps[key] = steps
         return steps
 

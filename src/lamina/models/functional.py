@@ -231,7 +231,8 @@ def _as_declared(value: Any, expected: SymbolicTensor) -> Any:
     if jnp.issubdtype(wanted, jnp.floating) and not jnp.issubdtype(kind, jnp.complexfloating):
         return value.astype(wanted)
     if jnp.issubdtype(wanted, jnp.integer):
-        return value.astype(wanted)
+        on_host = isinstance(value, np.ndarray)
+        return value.astype(wanted if on_host else jax.dtypes.canonicalize_dtype(wanted))
     return value
 
 

@@ -11,7 +11,7 @@ from lamina.core import context, dispatch, masks, pure, shapes
 from lamina.core.derived import recorded
 from lamina.core.graph import Graph, tensors
 from lamina.core.layer import Layer
-from lamina.core.symbolic import SymbolicTensor, is_symbolic
+from lamina.core.symbolic import TEXT, SymbolicTensor, is_symbolic
 from lamina.models import functional
 from lamina.models.batchwise import BatchMethods
 from lamina.models.old_names import OldNames
@@ -67,6 +67,7 @@ class Model(OldNames, BatchMethods, Saves, Trainer, Layer):
         self._output_structure: Nested = None
         self.input_names: list[str] = []
         self.output_names: list[str] = []
+        self.takes_texts = False
 
     def _set_graph(self, inputs: Nested, outputs: Nested) -> None:
         """Make the graph between the given tensors the body of the model."""
@@ -83,6 +84,7 @@ class Model(OldNames, BatchMethods, Saves, Trainer, Layer):
         self._input_structure, self._output_structure = inputs, outputs
         self.input_names = functional.names_of(ins)
         self.output_names = functional.names_of(outs, outputs)
+        self.takes_texts = any(tensor.dtype == TEXT for tensor in ins)
         self.built = True
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lamina.models import functional
+from lamina.models import functional, texts
 from lamina.models.arguments import check_epochs, check_split, translated, validation_parts
 from lamina.models.compiled import Compiled
 from lamina.training import lengths, loop
@@ -296,6 +296,8 @@ class Trainer(Compiled):
         workload = _workload(workers, use_multiprocessing, max_queue_size)
         workload = translated(self.predict, old, {"steps": steps, **workload})
         self._refuse_own_steps()
+        if self.takes_texts:
+            return texts.predicted(self, x, batch_size, workload["steps"])
         if callbacks is None and verbose in (0, "auto") and workload == _ALONE:
             batch = as_one_batch(x, batch_size, "predict")
             if batch is not None:

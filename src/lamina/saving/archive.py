@@ -8,6 +8,7 @@ import re
 import stat
 import zipfile
 import zlib
+from collections.abc import Callable
 from typing import IO
 
 from lamina.saving.h5_checks import refused
@@ -97,6 +98,27 @@ def member(archive: zipfile.ZipFile, name: str, label: str, limit: int | None = 
     if size > _FREE and size > _RATIO * found.compress_size:
         raise refused(place, f"would unpack from {found.compress_size} to {size} bytes")
     return io.BytesIO(_bytes(archive, found, place))
+
+
+def assets(archive: zipfile.ZipFile, label: str, limit: int) -> Callable[[str], bytes | None]:
+    """A function that gives the bytes of members that an archive may have.
+
+    Args:
+        archive: from `opened`; it stays open while the function is used.
+        label: how messages call the archive.
+        limit: most bytes that all members that are asked for may have together.
+    """
+    names = set(archive.namelist())
+    left = [limit]
+
+    def asset(name: str) -> bytes | None:
+        if name not in names:
+            return None
+        found = member(archive, name, label, left[0]).getvalue()
+        left[0] -= len(found)
+        return found
+
+    return asset
 
 
 def _bytes(archive: zipfile.ZipFile, found: zipfile.ZipInfo, place: str) -> bytes:

@@ -31,7 +31,8 @@ HARMLESS = frozenset(
     {
         *("build_input_shape", "implementation", "use_cudnn", "renorm_momentum", "time_major"),
         *("synchronized", "is_graph_network", "is_legacy_optimizer", "jit_compile", "experimental"),
-        *("query_shape", "key_shape", "value_shape"),
+        *("query_shape", "key_shape", "value_shape", "rng_type"),
+        *("has_input_vocabulary", "oov_method"),
     }
 )
 """Arguments that say how a release computes, not what."""

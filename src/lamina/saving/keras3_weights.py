@@ -201,6 +201,8 @@ def write(
     for path, layer in found.items():
         arrays = [variable.numpy() for variable in own_variables(layer)]
         _write_group(root, path, layer.name, arrays)
+        for name, array in layer.named_arrays().items():
+            put_array(root[f"{path}/vars" if path else "vars"], name, array)
     for path in found if linked else ():
         group = root[path] if path else root
         if hasattr(type(found[path]), "get_layer") and "layers" in group:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from lamina.saving import (
     releases,
     tensors,
     training,
+    vocabularies,
 )
 from lamina.saving.h5_checks import SIGNATURE, kind_of
 from lamina.saving.h5_file import Group, opened
@@ -39,6 +40,7 @@ class Whole:
         version: ``keras_version``, if the file says it.
         training: its training config, or ``None``.
         root: the group of the weights.
+        asset: gives the bytes of a further member of an archive, or ``None`` if it has none.
     """
 
     label: str
@@ -46,6 +48,7 @@ class Whole:
     version: str | None
     training: Any
     root: Group
+    asset: Callable[[str], bytes | None] = lambda name: None
 
     def numbers(self) -> int:
         """How many numbers the file holds for the weights of the model."""
@@ -76,12 +79,13 @@ def opened_model(path: str) -> Iterator[Whole]:
             text = archive.member(members, archive.CONFIG, path, limits.TEXT).getvalue()
             facts = archive.member(members, archive.METADATA, path, limits.TEXT).getvalue()
             weights = archive.member(members, archive.WEIGHTS, path)
-        about = limits.parse(facts, f"{path}: {archive.METADATA}")
-        version = about.get("keras_version") if isinstance(about, Mapping) else None
-        found = limits.parse(text, f"{path}: {archive.CONFIG}")
-        section = found.get("compile_config") if isinstance(found, Mapping) else None
-        with opened(weights, f"{path}: {archive.WEIGHTS}") as root:
-            yield Whole(path, found, version, section, root)
+            about = limits.parse(facts, f"{path}: {archive.METADATA}")
+            version = about.get("keras_version") if isinstance(about, Mapping) else None
+            found = limits.parse(text, f"{path}: {archive.CONFIG}")
+            section = found.get("compile_config") if isinstance(found, Mapping) else None
+            with opened(weights, f"{path}: {archive.WEIGHTS}") as root:
+                asset = archive.assets(members, path, limits.TEXT)
+                yield Whole(path, found, version, section, root, asset)
     elif tensors.is_format(start):
         raise ValueError(f"{path} holds weights alone (safetensors). {_OF_WEIGHTS}")
     else:
@@ -165,6 +169,7 @@ def load_model(
             what=f"load_model({path!r})",
             numbers=whole.numbers(),
         )
+        vocabularies.fill(model, whole.root, whole.asset, path)
         found = _filled(model, whole)
         if compile:
             with registry.custom_object_scope(custom_objects or {}):

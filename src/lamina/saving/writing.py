@@ -38,6 +38,7 @@ UNKNOWN_TO_2: dict[str, dict[str, Any]] = {
     "GlobalAveragePooling1D": {"keepdims": False},
     "InputLayer": {"optional": False},
     "CenterCrop": {"data_format": "channels_last"},
+    "IntegerLookup": {"oov_method": "floormod", "salt": None},
     "LayerNormalization": {"rms_scaling": False},
     "MultiHeadAttention": {
         "flash_attention": None,
@@ -58,6 +59,7 @@ UNKNOWN_TO_2: dict[str, dict[str, Any]] = {
     "SpatialDropout1D": {"seed": None, "noise_shape": None},
     "SpatialDropout2D": {"seed": None, "noise_shape": None},
     "SpatialDropout3D": {"seed": None, "noise_shape": None},
+    "StringLookup": {"salt": None},
     "ZeroPadding1D": {"data_format": Ellipsis},
 }
 # What Keras 3 writes not, and does not read either.
@@ -112,6 +114,8 @@ def renamed(name: str, config: Config) -> tuple[str, Config]:
     """A class that other releases do not have any more, as the one that does the same."""
     if name == "GroupedQueryAttention":
         return "GroupQueryAttention", config
+    if name == "Discretization" and config["bin_boundaries"] is not None:  # not both
+        return name, {k: v for k, v in config.items() if k != "num_bins"}
     if name == "Deconvolution2D":
         return "Conv2DTranspose", {k: v for k, v in config.items() if k != "output_shape"}
     if name != "ThresholdedReLU":
