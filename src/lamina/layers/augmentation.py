@@ -278,7 +278,7 @@ def bounds(
     (0.0, 0.2)
     """
     if checks.is_number(value):
-        pair = (max(-abs(float(value)), float(least)), abs(float(value)))
+        pair = (max(-abs(float(value)), float(least)) + 0.0, abs(float(value)))  # no -0.0
         good = least <= value <= most
     else:
         given = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else ()

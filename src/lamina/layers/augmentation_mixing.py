@@ -40,7 +40,8 @@ def windows(key: Array, shape: tuple[int, ...], high: Array, wide: Array) -> tup
     for axis, part, one in zip((1, 2), (high, wide), jax.random.split(key), strict=True):
         length = part * shape[axis]
         start = random.uniform(one, (shape[0],)) * (shape[axis] - length)
-        place = jax.lax.broadcasted_iota(jnp.float32, (shape[0], shape[axis]), 1)
+        # A pixel is inside if its middle is; so all places of the image are as likely.
+        place = 0.5 + jax.lax.broadcasted_iota(jnp.float32, (shape[0], shape[axis]), 1)
         within = (place >= start[:, None]) & (place < (start + length)[:, None])
         sizes = [shape[0], 1, 1, 1]
         sizes[axis] = shape[axis]
@@ -243,7 +244,8 @@ class MixUp(Mixing):
         self.alpha = float(alpha)
 
     def mixture(self, key: Array, shape: tuple[int, ...]) -> Drawn:
-        return {"weight": random.beta(key, shape[:1], self.alpha, self.alpha)}
+        alpha = jnp.full(shape[:1], self.alpha)
+        return {"weight": random.beta(key, shape[:1], alpha, alpha)}
 
     def change(self, images: Array, drawn: Drawn) -> Array:
         return self._mixed(images, drawn)

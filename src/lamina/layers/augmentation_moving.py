@@ -174,8 +174,9 @@ def _placed(edges: Array, start: Any, scale: float) -> Array:
 class RandomElasticTransform(Augmentation):
     """Bend images at random in training, as if printed on rubber. Simard et al. (2003).
 
-    Neighbouring pixels move by similar distances: random ones of up to a tenth of the longer side
-    times `scale`, smoothed by a Gaussian window a twentieth of the shorter side wide.
+    Neighbouring pixels move by similar distances: noise under a Gaussian window whose deviation is
+    a twentieth of the shorter side, times the same and a tenth of the longer side. All three are
+    multiplied by the scale.
 
     Args:
         factor: probability with which an image is changed: two limits between which it is drawn
@@ -224,21 +225,17 @@ class RandomElasticTransform(Augmentation):
         return {
             "applied": chosen(first, shape[0], self.factor),
             "scale": between(second, 1, self.scale)[0],
-            "noise": random.uniform(third, (*shape[:3], 2), -1.0, 1.0),
+            "noise": random.normal(third, (*shape[:3], 2)),
         }
 
     def _bent(self, images: Array, drawn: Drawn, order: int) -> Array:
         from lamina.backend.keras3.warping import _sampled
 
         shape = images.shape[:3]
-        width = 0.05 * min(shape[1:])
-        shifts = projections.smooth_shifts(
-            drawn["noise"],
-            0.1 * max(shape[1:]) * drawn["scale"],
-            # Nothing is smoothed, and nothing moves, where the scale is 0.
-            jnp.maximum(width * drawn["scale"], 1e-6),
-            width * self.scale[1],
-        )
+        # Nothing is smoothed, and nothing moves, where the scale is 0.
+        width = jnp.maximum(0.05 * min(shape[1:]) * drawn["scale"], 1e-6)
+        smooth = projections.smooth(drawn["noise"], width, 0.05 * min(shape[1:]) * self.scale[1])
+        shifts = 0.1 * max(shape[1:]) * drawn["scale"] * width * smooth
         shifts = jnp.where(drawn["applied"][:, None, None, None], shifts, jnp.zeros_like(shifts))
         rows, columns = (
             lax.broadcasted_iota(shifts.dtype, shape, axis + 1) + shifts[..., axis]
