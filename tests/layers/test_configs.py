@@ -498,6 +498,12 @@ def test_all_layers_are_recorded():
     functions |= {layers.Deconvolution2D, layers.ParametricSoftplus, layers.SReLU, layers.Merge}
     # In test_recurrent.py, and in the files of models: their configs hold layers or cells.
     functions |= {layers.Bidirectional, layers.TimeDistributed, layers.Wrapper, layers.ConvRNN2D}
+    # In test_augmentation.py, with the configs of Keras 3.15.
+    functions |= {layers.RandomFlip, layers.RandomRotation, layers.RandomZoom, layers.RandomCrop}
+    functions |= {layers.RandomTranslation, layers.RandomShear, layers.RandomPerspective}
+    functions |= {layers.RandomElasticTransform, layers.RandomErasing, layers.CutMix, layers.MixUp}
+    functions |= {layers.MaxNumBoundingBoxes, layers.Pipeline}
+    functions |= {layers.RandomHeight, layers.RandomWidth}  # of tf.keras alone
     functions |= {layers.RNN, layers.StackedRNNCells, layers.ConvLSTM2DCell}
     functions |= {layers.SimpleRNNCell, layers.LSTMCell, layers.GRUCell}
     functions |= {layers.SimpleRNN, layers.LSTM, layers.GRU, layers.TimeDistributedDense}
