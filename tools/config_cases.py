@@ -445,6 +445,60 @@ def _images_and_data():
     }
 
 
+def _colours():
+    """What changes colours at random, in Keras 3."""
+    pair, unit = {"factor": (0.25, 0.5)}, {"value_range": (0, 1)}
+    # Of these lamina takes one number as the documents say, and Keras 3.15 does not.
+    table = {
+        kind: [pair, dict(pair, **unit), dict(pair, seed=3, trainable=False, **FIRST)]
+        for kind in ("RandomContrast", "RandomSaturation", "RandomColorDegeneration")
+    }
+    for kind in ("RandomBrightness", "RandomHue", "RandomInvert", "RandomSharpness"):
+        table[kind] = [{"factor": 0.5}, *table["RandomContrast"]]
+    jitter = {"brightness_factor": 0.25, "hue_factor": [0.25, 0.5]}
+    clahe = {"value_range": [0, 1], "clip_limit": 2.5, "tile_grid_size": (2, 3)}
+    mix = {"num_chains": 2, "chain_depth": 4, "factor": (0.25, 0.5), "alpha": 0.5}
+    return dict(
+        table,
+        RandomColorJitter=[{}, dict(jitter, **unit), {"contrast_factor": 0.5, "seed": 3, **FIRST}],
+        RandomGrayscale=[{}, {"factor": 0.25}, dict(FIRST, factor=1.0)],
+        RandomPosterization=[{"factor": (5, 5)}, {"factor": (2, 7), "seed": 3, **unit, **FIRST}],
+        RandomGaussianBlur=[
+            {},
+            dict(pair, kernel_size=5, sigma=0.5),
+            dict(kernel_size=(3, 5), sigma=(0.25, 0.5), seed=3, **unit, **FIRST),
+        ],
+        Solarization=[{}, dict(addition_factor=0.5, threshold_factor=(0.25, 0.5), **unit)],
+        AutoContrast=[{}, unit, FIRST],
+        Equalization=[{}, dict(unit, bins=16), FIRST],
+        ContrastLimitedAdaptiveHistogramEqualization=[{}, clahe, FIRST],
+        RandAugment=[{}, dict(unit, num_ops=3, factor=0.25, interpolation="nearest", seed=3)],
+        AugMix=[{}, dict(mix, all_ops=False, seed=3, **unit, **FIRST)],
+    )
+
+
+def _waves():
+    """Spectrograms, in Keras 3."""
+    sizes = {"frame_length": 64, "frame_step": 16, "fft_length": 128}
+    named = {"mode": "stft", "window": "hamming", "periodic": True, "scaling": "spectrum"}
+    mel = {"fft_length": 64, "sequence_stride": 16, "sampling_rate": 8000, "num_mel_bins": 10}
+    bands = {"min_freq": 30.0, "max_freq": 3000, "mag_exp": 1.0, "power_to_db": False}
+    return {
+        "STFTSpectrogram": [
+            {},
+            sizes,
+            dict(named, padding="same", expand_dims=True, **FIRST),
+            {"scaling": None, "window": None, "trainable": False},
+        ],
+        "MelSpectrogram": [
+            {},
+            mel,
+            dict(mel, sequence_length=32, window="hamming", **bands),
+            {"top_db": 40.0, "min_power": 0.5, "ref_power": 2.0},
+        ],
+    }
+
+
 def _lambda():
     return [
         {"function": made("activations.relu!")},
@@ -571,7 +625,7 @@ def cases(release):
     table.update(_windows(release))
     table.update(_windows_2() if release == "keras2" else _windows_3())
     if release == "keras3":
-        for part in (_normalizations(), _attention(), _images_and_data()):
+        for part in (_normalizations(), _attention(), _images_and_data(), _colours(), _waves()):
             table.update(part)
     return table
 

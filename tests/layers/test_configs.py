@@ -161,6 +161,10 @@ def as_tuple(value, arguments, key):
     return tuple(value) if isinstance(value, list) else value
 
 
+def as_floats(value, arguments, key):
+    return tuple(map(float, value)) if isinstance(value, tuple) else value
+
+
 def as_stated(value, arguments, key):
     return arguments[key]
 
@@ -340,6 +344,14 @@ DIFFERENCES = [
         "3.15 leaves it out; what is not stated is decided where the layer runs.",
     ),
     Difference(NEW, "Normalization", ("axis",), as_stated, "The argument as it was given."),
+    Difference(
+        NEW,
+        "RandomHue RandomInvert RandomSharpness RandomGaussianBlur Solarization RandAugment AugMix",
+        ("factor", "sigma", "addition_factor", "threshold_factor"),
+        as_floats,
+        FLOATS,
+    ),
+    Difference(NEW, "RandomGrayscale", ("seed",), added(None), "3.15 loses the argument."),
     Difference(NEW, "Embedding", ("input_length",), added(None), "The argument went in Keras 3."),
     Difference(
         NEW, "InputLayer", ("batch_input_shape",), batch_shape, "The name of 2.2.4 for batch_shape."
@@ -498,6 +510,7 @@ def test_all_layers_are_recorded():
     functions |= {layers.Deconvolution2D, layers.ParametricSoftplus, layers.SReLU, layers.Merge}
     # In test_recurrent.py, and in the files of models: their configs hold layers or cells.
     functions |= {layers.Bidirectional, layers.TimeDistributed, layers.Wrapper, layers.ConvRNN2D}
+    functions |= {layers.SpectralNormalization}  # in test_spectra.py
     # In test_augmentation.py, with the configs of Keras 3.15.
     functions |= {layers.RandomFlip, layers.RandomRotation, layers.RandomZoom, layers.RandomCrop}
     functions |= {layers.RandomTranslation, layers.RandomShear, layers.RandomPerspective}

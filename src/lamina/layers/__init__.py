@@ -19,6 +19,28 @@ from lamina.layers.adaptive_pooling import (
 from lamina.layers.advanced_activation import ELU, LeakyReLU, PReLU, ThresholdedReLU
 from lamina.layers.attention import AdditiveAttention, Attention
 from lamina.layers.attention_multi_head import GroupedQueryAttention, MultiHeadAttention
+from lamina.layers.augmentation_colour import (
+    RandomBrightness,
+    RandomColorJitter,
+    RandomContrast,
+    RandomHue,
+    RandomSaturation,
+)
+from lamina.layers.augmentation_colour_filters import (
+    RandomColorDegeneration,
+    RandomGaussianBlur,
+    RandomGrayscale,
+    RandomInvert,
+    RandomPosterization,
+    RandomSharpness,
+    Solarization,
+)
+from lamina.layers.augmentation_colour_policies import AugMix, RandAugment
+from lamina.layers.augmentation_colour_ranks import (
+    AutoContrast,
+    ContrastLimitedAdaptiveHistogramEqualization,
+    Equalization,
+)
 from lamina.layers.augmentation_mixing import CutMix, MaxNumBoundingBoxes, MixUp, RandomErasing
 from lamina.layers.augmentation_moving import RandomCrop, RandomElasticTransform, RandomFlip
 from lamina.layers.augmentation_pipeline import Pipeline, RandomHeight, RandomWidth
@@ -135,9 +157,9 @@ from lamina.layers.reversible_embedding import ReversibleEmbedding
 from lamina.layers.scaling import CenterCrop, Rescaling, Resizing
 from lamina.layers.separable import SeparableConv1D, SeparableConv2D
 from lamina.layers.spectral_normalization import SpectralNormalization
+from lamina.layers.spectrograms import MelSpectrogram, STFTSpectrogram
 from lamina.layers.string_lookup import StringLookup
 from lamina.layers.text_vectorization import TextVectorization
-from lamina.layers.spectrograms import MelSpectrogram, STFTSpectrogram
 from lamina.layers.wrappers import TimeDistributed, Wrapper
 
 ConvRecurrent2D = ConvRNN2D
@@ -166,13 +188,8 @@ MaxPool3D = MaxPooling3D
 SeparableConvolution1D = SeparableConv1D
 
 __all__ = [
-    "CategoryEncoding",
-    "Discretization",
     "ELU",
     "GRU",
-    "HashedCrossing",
-    "Hashing",
-    "IntegerLookup",
     "LSTM",
     "RNN",
     "Activation",
@@ -189,6 +206,8 @@ __all__ = [
     "AtrousConvolution1D",
     "AtrousConvolution2D",
     "Attention",
+    "AugMix",
+    "AutoContrast",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
@@ -198,8 +217,10 @@ __all__ = [
     "AvgPool3D",
     "BatchNormalization",
     "Bidirectional",
+    "CategoryEncoding",
     "CenterCrop",
     "Concatenate",
+    "ContrastLimitedAdaptiveHistogramEqualization",
     "Conv1D",
     "Conv1DTranspose",
     "Conv2D",
@@ -231,10 +252,12 @@ __all__ = [
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Discretization",
     "Dot",
     "Dropout",
     "EinsumDense",
     "Embedding",
+    "Equalization",
     "Flatten",
     "GRUCell",
     "GaussianDropout",
@@ -253,11 +276,14 @@ __all__ = [
     "GlobalMaxPooling3D",
     "GroupNormalization",
     "GroupQueryAttention",
+    "HashedCrossing",
+    "Hashing",
     "Highway",
     "Identity",
     "Input",
     "InputLayer",
     "InputSpec",
+    "IntegerLookup",
     "LSTMCell",
     "Lambda",
     "Layer",
@@ -274,9 +300,9 @@ __all__ = [
     "MaxPooling2D",
     "MaxPooling3D",
     "Maximum",
-    "Merge",
     "MaxoutDense",
     "MelSpectrogram",
+    "Merge",
     "Minimum",
     "MixUp",
     "MultiHeadAttention",
@@ -287,13 +313,25 @@ __all__ = [
     "Permute",
     "Pipeline",
     "RMSNormalization",
+    "RandAugment",
+    "RandomBrightness",
+    "RandomColorDegeneration",
+    "RandomColorJitter",
+    "RandomContrast",
     "RandomCrop",
     "RandomElasticTransform",
     "RandomErasing",
     "RandomFlip",
+    "RandomGaussianBlur",
+    "RandomGrayscale",
     "RandomHeight",
+    "RandomHue",
+    "RandomInvert",
     "RandomPerspective",
+    "RandomPosterization",
     "RandomRotation",
+    "RandomSaturation",
+    "RandomSharpness",
     "RandomShear",
     "RandomTranslation",
     "RandomWidth",
@@ -314,6 +352,7 @@ __all__ = [
     "SimpleRNN",
     "SimpleRNNCell",
     "Softmax",
+    "Solarization",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",

@@ -47,6 +47,8 @@ UNKNOWN_TO_2: dict[str, dict[str, Any]] = {
         "use_gate": False,
     },
     "Nadam": {"schedule_decay": None},
+    "RandomBrightness": {"data_format": "channels_last"},
+    "RandomContrast": {"data_format": "channels_last", "value_range": (0, 255)},
     "Resizing": {
         "antialias": False,
         "data_format": "channels_last",
