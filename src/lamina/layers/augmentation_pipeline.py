@@ -94,9 +94,9 @@ class RandomlySized(Augmentation):
     training, and says the way out where it would have to act.
 
     Args:
-        factor: how much larger the images get: two limits, or one number `f` for ``(-f, f)``.
+        factor: how much larger the images got: two limits, or one number `f` for ``(-f, f)``.
         interpolation: how values between pixels come about.
-        seed: see `Augmentation`.
+        seed: seed of the layer's own; by default the seed of the run and the layer's place in it.
         data_format: where the channels are.
         options: what every layer of this kind takes, see `Augmentation`.
 
@@ -140,7 +140,10 @@ class RandomlySized(Augmentation):
 
 @registry.register("layer")
 class RandomHeight(RandomlySized):
-    """Give images another height: opens from files, acts as `RandomlySized` says.
+    """Stand for the layer of ``tf.keras`` that gave images another height at each step.
+
+    It opens from files and does nothing outside of training. In training it is refused, since a
+    compiled step has fixed sizes; `RandomZoom` changes heights within a fixed size.
 
     >>> import jax.numpy as jnp
     >>> RandomHeight(0.2)(jnp.ones((2, 4, 5, 3)), training=False).shape
@@ -152,7 +155,10 @@ class RandomHeight(RandomlySized):
 
 @registry.register("layer")
 class RandomWidth(RandomlySized):
-    """Give images another width: opens from files, acts as `RandomlySized` says.
+    """Stand for the layer of ``tf.keras`` that gave images another width at each step.
+
+    It opens from files and does nothing outside of training. In training it is refused, since a
+    compiled step has fixed sizes; `RandomZoom` changes widths within a fixed size.
 
     >>> import jax.numpy as jnp
     >>> RandomWidth(0.2)(jnp.ones((2, 4, 5, 3)), training=False).shape

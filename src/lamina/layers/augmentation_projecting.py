@@ -88,7 +88,8 @@ class RandomRotation(Projecting):
     Args:
         factor: the angle as a part of a whole turn: two limits, or one number `f` for ``(-f, f)``.
             Angles above 0 turn counterclockwise.
-        fill_mode: what lies outside of an image, see `Projecting`.
+        fill_mode: what lies outside of an image: ``reflect`` (``d c b a | a b c d | d c b a``),
+            ``constant``, ``wrap`` or ``nearest``.
         interpolation: how values between pixels come about: ``bilinear`` or ``nearest``.
         seed: seed of the layer's own; by default the seed of the run and the layer's place in it.
         fill_value: the value outside, for the fill mode ``constant``.
@@ -130,7 +131,8 @@ class RandomZoom(Projecting):
             ``(-f, f)``. ``(0.2, 0.3)`` zooms out by 20% to 30%, ``(-0.3, -0.2)`` zooms in.
         width_factor: the same for the width; by default it is that of the height, so that the
             ratio stays.
-        fill_mode: what lies outside of an image, see `Projecting`.
+        fill_mode: what lies outside of an image: ``reflect`` (``d c b a | a b c d | d c b a``),
+            ``constant``, ``wrap`` or ``nearest``.
         interpolation: how values between pixels come about: ``bilinear`` or ``nearest``.
         seed: seed of the layer's own; by default the seed of the run and the layer's place in it.
         fill_value: the value outside, for the fill mode ``constant``.
@@ -183,7 +185,8 @@ class RandomTranslation(Projecting):
         height_factor: how far down, as a part of the height: two limits, or one number `f` for
             ``(-f, f)``.
         width_factor: how far to the right, as a part of the width, likewise.
-        fill_mode: what lies outside of an image, see `Projecting`.
+        fill_mode: what lies outside of an image: ``reflect`` (``d c b a | a b c d | d c b a``),
+            ``constant``, ``wrap`` or ``nearest``.
         interpolation: how values between pixels come about: ``bilinear`` or ``nearest``.
         seed: seed of the layer's own; by default the seed of the run and the layer's place in it.
         fill_value: the value outside, for the fill mode ``constant``.
@@ -232,7 +235,8 @@ class RandomShear(Projecting):
             from 0 to 1, or one number `f` for ``(-f, f)``.
         y_factor: by how many rows each further column is read further down, likewise.
         interpolation: how values between pixels come about: ``bilinear`` or ``nearest``.
-        fill_mode: what lies outside of an image, see `Projecting`.
+        fill_mode: what lies outside of an image: ``reflect`` (``d c b a | a b c d | d c b a``),
+            ``constant``, ``wrap`` or ``nearest``.
         fill_value: the value outside, for the fill mode ``constant``.
         data_format: where the channels are.
         seed: seed of the layer's own; by default the seed of the run and the layer's place in it.
