@@ -7,6 +7,7 @@ import pytest
 
 MODULES = (
     *("activations", "backend", "callbacks", "constraints", "initializers", "layers", "losses"),
+    "distribution",
     *("metrics", "mixed_precision", "models", "optimizers", "regularizers", "utils"),
 )
 

@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from lamina.core import dialects, shapes
+from lamina.distribution.current import current
 from lamina.training import loop
 from lamina.training.data.arrays import DEFAULT_BATCH_SIZE, as_one_batch
 from lamina.training.interrupt import Interrupt
@@ -102,7 +103,8 @@ class BatchMethods(Host):
         if batch is None:
             source = self._source(x, batch_size=ALL_ROWS, where="predict_on_batch")
             (batch, _, _) = next(iter(source.batches(0)))
-        return loop.joined([self(batch, training=False)])
+        run = self if current.placement is None else current.placement.predicting(self)
+        return loop.joined([run(batch, training=False)])
 
     def _one_batch(self, where: str, x: Any, y: Any, weights: Any, class_weight: Any) -> Any:
         self._checked_compilation(where).method = where

@@ -14,6 +14,7 @@ import numpy as np
 from lamina.core import context, jit, shapes
 from lamina.core.variable import Variable
 from lamina.core.weights import regularization, structure
+from lamina.distribution.current import current
 from lamina.models.arguments import unknown
 from lamina.optimizers import LossScaleOptimizer
 from lamina.seeds import next_run_seed
@@ -314,12 +315,13 @@ class Compiled(Host):
         flags = compilation.flags
         now = ((id(one), flags.get(id(one), (one, one.trainable))[1]) for one in layers)
         held = [one.constants for one in layers]
-        key = (id(self.graph), *now, *map(id, held), *map(id, weights))
+        key = (current.placement, id(self.graph), *now, *map(id, held), *map(id, weights))
         known = compilation.known_steps.get(key)
         if known is not None:
             return known
         self._ready_optimizer(compilation, trainable)
-        steps = Steps(self, compilation, trainable, self._names_of_targets())
+        make = Steps if current.placement is None else current.placement.steps
+        steps = make(self, compilation, trainable, self._names_of_targets())
         try:
             prepare(steps, batch, told)
         except Exception:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lamina.distribution.current import current
 from lamina.models import functional, texts
 from lamina.models.arguments import check_epochs, check_split, translated, validation_parts
 from lamina.models.compiled import Compiled
@@ -131,7 +132,10 @@ class Trainer(Compiled):
         """The source of batches for what was passed as data."""
         rows = functional.held_rows(self) if x is None else None
         if rows is None:
-            return make_source(x, y, sample_weight, **options)
+            source = make_source(x, y, sample_weight, **options)
+            if current.placement is not None:
+                current.placement.check(source, options["where"])
+            return source
         known = ("batch_size", "steps", "class_weight", "where", "names")
         options = {name: options[name] for name in known if name in options}
         return FixedSource(rows, y, sample_weight, **options)

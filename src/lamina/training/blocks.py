@@ -19,6 +19,7 @@ from jax import lax
 from lamina.core import calls, jit, programs
 from lamina.core.layer import Layer
 from lamina.core.readers import readers
+from lamina.distribution.current import current
 from lamina.training import resident
 from lamina.training.data.source import Source
 from lamina.training.epochs import Chunks
@@ -149,6 +150,8 @@ def found(model: Any, source: Source) -> Iterator[tuple[int, Part]]:
     blocks = _blocks(model, jax.tree.map(lambda leaf: leaf[:size], source.resident[0]))
     if blocks.alone:
         return
+    if current.placement is not None:
+        current.placement.ready(model)
     rows = resident.on(source, MOST_BATCHES)
     start = 0
     while start < rows.whole:

@@ -17,6 +17,7 @@ import numpy as np
 
 from lamina.core import rows as rows_of_programs
 from lamina.core.calls import parts_token
+from lamina.distribution.current import current
 
 EXACT = 3
 """Numbers of rows, below that of a whole batch, that have programs of their own in any case."""
@@ -46,17 +47,18 @@ def predicted(model: Any, x: Any, most: int) -> Any:
         x: an array, or several in any structure, all with the same number of rows.
         most: rows of a whole batch.
     """
+    run = model if current.placement is None else current.placement.predicting(model)
     if isinstance(x, np.ndarray) and len(x) == 1:
-        return model(x, training=False)
+        return run(x, training=False)
     leaves = jax.tree.leaves(x)
     count = _rows(leaves)
     if not 0 < count < most or model.run_eagerly:
-        return model(x, training=False)
+        return run(x, training=False)
     wanted = _wanted(model, x, leaves, count, most)
     if wanted == count:
-        return model(x, training=False)
+        return run(x, training=False)
     filled = jax.tree.map(lambda leaf: _filled(leaf, wanted), x)
-    outputs = jax.device_get(model(filled, training=False))
+    outputs = jax.device_get(run(filled, training=False))
     return jax.tree.map(lambda leaf: leaf[:count], outputs)
 
 

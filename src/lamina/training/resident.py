@@ -11,6 +11,7 @@ import numpy as np
 from jax import lax
 
 from lamina.core import jit
+from lamina.distribution.current import current
 
 if TYPE_CHECKING:
     from lamina.training.data.source import Source
@@ -60,7 +61,7 @@ class Resident:
     def __init__(self, source: Source, batches: int | None = None) -> None:
         assert source.samples is not None
         assert source.batch_size is not None
-        self.source = source
+        self.source, self.placement = source, current.placement
         self.data = jax.tree.map(self.kept, source.resident)
         self.size = source.batch_size
         self.whole, self.rest = divmod(source.samples, self.size)
@@ -73,7 +74,9 @@ class Resident:
 
     def kept(self, leaf: Any) -> Any:
         """An array in the place where rows are taken from it."""
-        return jnp.asarray(leaf)
+        if self.placement is None:
+            return jnp.asarray(leaf)
+        return jax.device_put(leaf, self.placement.everywhere)
 
     def placed(self, order: np.ndarray | None) -> Any:
         """An order of the rows, on the device; ``None`` if as they stand."""
@@ -81,15 +84,22 @@ class Resident:
             return None
         # A block may reach beyond the last batch; what lies there is not used.
         beyond = np.zeros((self.capacity * self.size,), order.dtype)
-        return jnp.asarray(np.concatenate([order, beyond]))
+        whole = np.concatenate([order, beyond])
+        if self.placement is None:
+            return jnp.asarray(whole)
+        return jax.device_put(whole, self.placement.everywhere)
 
     def batch(self, order: Any, step: int, size: int) -> Any:
         """The rows of one batch."""
-        return _taker(size)(self.data, order, np.int32(step * self.size))
+        layout = None if self.placement is None else self.placement.layout((size,))
+        return _taker(size, None, layout)(self.data, order, np.int32(step * self.size))
 
     def block(self, order: Any, step: int) -> Any:
         """A block whose first batch is that of a step."""
-        return _taker(self.size, self.capacity)(self.data, order, np.int32(step * self.size))
+        shape = self.capacity, self.size
+        layout = None if self.placement is None else self.placement.layout(shape, 1)
+        take = _taker(self.size, self.capacity, layout)
+        return take(self.data, order, np.int32(step * self.size))
 
 
 class Hosted(Resident):
@@ -110,6 +120,8 @@ class Hosted(Resident):
 
     def _taken(self, order: Any, first: int, rows: int, shape: tuple[int, ...]) -> Any:
         """Some rows in arrays that begin with these sizes; what lies beyond is not used."""
+        placement, axis = self.placement, len(shape) - 1
+        layout = None if placement is None else placement.layout(shape, axis)
 
         def take(leaf: np.ndarray) -> Any:
             taken = _aligned((*shape, *leaf.shape[1:]), leaf.dtype)
@@ -119,7 +131,7 @@ class Hosted(Resident):
             else:
                 np.take(leaf, order[first : first + rows], axis=0, out=flat[:rows], mode="clip")
             flat[rows:] = 0
-            return jax.device_put(taken)
+            return jax.device_put(taken, layout)
 
         return jax.tree.map(take, self.data)
 
@@ -133,15 +145,18 @@ def _aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 
 
 @cache
-def _taker(size: int, batches: int | None = None) -> Any:
-    """A compiled function that takes rows: of one batch, or of a block of them."""
+def _taker(size: int, batches: int | None = None, layout: Any = None) -> Any:
+    """A compiled function that takes rows: of one batch, or of a block of them.
+
+    With a layout for several devices each of them takes its own.
+    """
     count = size * (batches or 1)
 
     def take(data: Any, order: Any, first: Any) -> Any:
         rows = jax.tree.map(lambda leaf: _rows(leaf, order, first, count), data)
-        if batches is None:
-            return rows
-        return jax.tree.map(lambda leaf: leaf.reshape((batches, size, *leaf.shape[1:])), rows)
+        if batches is not None:
+            rows = jax.tree.map(lambda leaf: leaf.reshape((batches, size, *leaf.shape[1:])), rows)
+        return rows if layout is None else lax.with_sharding_constraint(rows, layout)
 
     return jit.compile(take)
 
