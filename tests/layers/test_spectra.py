@@ -19,6 +19,7 @@ from lamina.layers import (
     BatchNormalization,
     Conv2D,
     Dense,
+    EinsumDense,
     Embedding,
     Input,
     MelSpectrogram,
@@ -111,6 +112,15 @@ def test_embeddings_are_normalized_and_weights_have_their_names():
     assert [weight.name for weight in layer.trainable_weights] == ["embeddings"]
     np.testing.assert_allclose(np.linalg.norm(layer.get_weights()[0], 2), 1, rtol=1e-3)
     np.testing.assert_allclose(table, layer.get_weights()[0][words])
+
+
+def test_masks_are_those_of_the_layer_within():
+    words = Embedding(9, 4, mask_zero=True)(Input((6,), dtype="int32"))
+    assert SpectralNormalization(Dense(3))(words).mask.shape == (None, 6)
+    with pytest.raises(TypeError, match="does not support masking"):
+        SpectralNormalization(EinsumDense("abc,cd->ad", (3,)))(words)
+    made = SpectralNormalization(Embedding(9, 4, mask_zero=True))(Input((6,), dtype="int32"))
+    assert made.mask.shape == (None, 6)
 
 
 def test_a_step_that_fails_leaves_the_kernel_alone():

@@ -78,6 +78,9 @@ class SpectralNormalization(Wrapper):
             self.normalized_weights()
         return self.layer(inputs)
 
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return self.layer.compute_mask(inputs, mask)
+
     def normalized_weights(self) -> None:
         """Divide the kernel by its largest singular value, after some rounds of power iteration."""
         kernel, vector = self.kernel.value, self.vector_u.value

@@ -48,7 +48,8 @@ class STFTSpectrogram(Layer):
             ``None``.
         periodic: whether a window given by name is periodic, and not symmetric.
         scaling: ``"density"``, ``"spectrum"`` or ``None``: what the weights are divided by.
-        padding: ``"valid"``, or ``"same"`` for windows that begin at every step of the wave.
+        padding: ``"valid"``, or ``"same"``: zeros at both ends, so that there are
+            ``steps / frame_step`` windows, rounded up.
         expand_dims: whether frequencies and channels are two axes.
         data_format: where the channels are.
         options: what every layer takes, see `Layer`.
