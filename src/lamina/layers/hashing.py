@@ -62,7 +62,7 @@ class Hashing(HostLayer):
         TypeError: an input that holds neither texts nor numbers.
 
     >>> Hashing(5)([["a", "b"], ["c", "a"]]).tolist()
-    [[4, 2], [4, 4]]
+    [[4, 2], [2, 4]]
     >>> Hashing(5, mask_value=7, output_mode="count")(np.array([[7, 8, 7]])).tolist()
     [[2.0, 0.0, 0.0, 0.0, 1.0]]
     """
@@ -161,7 +161,7 @@ class HashedCrossing(HostLayer):
             ``()``, ``(batch,)`` and ``(batch, 1)``.
 
     >>> HashedCrossing(5)((["A", "B", "A"], np.array([101, 101, 102]))).tolist()
-    [1, 4, 1]
+    [1, 4, 3]
     """
 
     takes_texts = True
