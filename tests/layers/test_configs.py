@@ -508,7 +508,7 @@ def test_all_layers_are_recorded():
     functions |= {layers.AtrousConvolution1D, layers.AtrousConvolution2D}
     # Of Keras 1 alone: see the files of models.
     functions |= {layers.Deconvolution2D, layers.ParametricSoftplus, layers.SReLU, layers.Merge}
-    # In test_recurrent.py, and in the files of models: their configs hold layers or cells.
+    # In test_configs_recurrent.py.
     functions |= {layers.Bidirectional, layers.TimeDistributed, layers.Wrapper, layers.ConvRNN2D}
     functions |= {layers.SpectralNormalization}  # in test_spectra.py
     # In test_augmentation.py, with the configs of Keras 3.15.

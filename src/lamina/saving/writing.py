@@ -18,6 +18,7 @@ from lamina.saving.calls_writing import (
     tensors_3,
 )
 from lamina.saving.dialect import RENAMED_IN_3, SAME
+from lamina.saving.held_writing import held_3, with_models
 from lamina.typing import Config
 
 _IN_3 = {new: old for old, new in RENAMED_IN_3.items()}
@@ -145,7 +146,7 @@ class Keras3:
         Args:
             model: the layer.
         """
-        name, config = renamed(class_name(model), model.get_config())
+        name, config = renamed(class_name(model), with_models(model))
         short = name.rpartition(">")[2]
         known = registry.exact("layer", name) is not None
         module = _MODELS.get(name, "keras.layers") if known else type(model).__module__
@@ -187,7 +188,7 @@ class Keras3:
     def value(self, key: str, value: Any) -> Any:
         """The value of an argument."""
         if isinstance(value, Layer):
-            return self.model(value)
+            return held_3(self.model(value))
         if isinstance(value, Mapping):
             if isinstance(value.get("class_name"), str) and "module" not in value:
                 return self.object(key, value)
