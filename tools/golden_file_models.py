@@ -443,6 +443,20 @@ def normalizations(r):
     return Case(model, [floats(BATCH, 5, 4, 6)], [floats(BATCH, 2, 3, 6)], compiled)
 
 
+def colours(r):
+    """Colours that change in training alone, and a kernel that is normalized there."""
+    layers = r.layers
+    model = r.sequential(
+        (5, 4, 3),
+        layers.RandomBrightness((-0.25, 0.5), value_range=(0, 1), seed=3, name="brightness"),
+        layers.RandomContrast(0.25, seed=4, name="contrast"),
+        layers.SpectralNormalization(layers.Conv2D(2, 3, name="inner"), 2, name="normalized"),
+        layers.Flatten(),
+        layers.Dense(3, name="out"),
+    )
+    return Case(model, [floats(BATCH, 5, 4, 3)])
+
+
 def grouped_attention(r):
     """What Keras 3 alone has: attention of grouped heads, and by root mean square."""
     layers = r.layers
@@ -592,7 +606,7 @@ MODELS.update(
     }
 )
 MODELS["legacy_adam"] = legacy_adam
-LATER = {one.__name__: one for one in (transformer, normalizations, grouped_attention)}
+LATER = {one.__name__: one for one in (transformer, normalizations, grouped_attention, colours)}
 LATER.update({one.__name__: one for one in (steps, adaptive)})
 """Models of layers that Keras 2.2.4 does not have."""
 MODELS.update(LATER)

@@ -31,7 +31,7 @@ FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests",
 STEPS = 2
 
 TF = ["mlp", "two_by_two", "nested", "lambda_python", "legacy_adam"]
-TF += ["transformer", "normalizations"]
+TF += ["transformer", "normalizations", "colours"]
 TF += ["windows", "volumes", "local", "local_first", "steps"]
 THEANO = ["cnn_last", "cnn_first", "conv1d"]
 THEANO += ["deconvolutions_last", "deconvolutions_first", "old_dense"]
@@ -62,7 +62,7 @@ MORE = {
         "legacy.weights.h5": ["mlp"],
     },
     "tf2.15": {
-        "keras": ["mlp", "lambda_python", "transformer"],
+        "keras": ["mlp", "lambda_python", "transformer", "colours"],
         "json": ["two_by_two"],
         "weights.h5": ["mlp"],
     },
@@ -274,6 +274,8 @@ def save(model, path, form):
 def check_saved(release, case, files, predictions):
     """The release itself reads what it wrote, and predicts the same."""
     known = {"Scale": release.Scale, "halve": table.halve, "off_by_tenth": table.off_by_tenth}
+    if hasattr(release.layers, "SpectralNormalization"):  # tf.keras does not find it by itself
+        known["SpectralNormalization"] = release.layers.SpectralNormalization
     options = {"custom_objects": known, "compile": False}
     if release.major == 1:
         del options["compile"]

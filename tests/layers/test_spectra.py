@@ -191,6 +191,24 @@ def test_spectrograms_learn_within_models():
     assert Sequential([Input((None,)), MelSpectrogram(16, 4)]).output_shape == (None, 128, None)
 
 
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [
+        ("TFSMLayer", "a SavedModel of TensorFlow"),
+        ("TorchModuleWrapper", "a module of PyTorch"),
+        ("FlaxLayer", "a module of Flax"),
+        ("JaxLayer", "a function of JAX"),
+    ],
+)
+def test_layers_of_other_frameworks_are_told(kind, what):
+    config = Sequential([Input((3,)), Dense(2, name="d")]).get_config()
+    config["layers"][-1] = {"class_name": kind, "config": {"name": "other"}}
+    with pytest.raises(
+        ValueError, match=rf"'{kind}' \(layer 'other'\). {kind} runs {what}.* pass it"
+    ):
+        Sequential.from_config(config)
+
+
 def test_mel_bands_have_a_gradient_in_silence():
     layer = MelSpectrogram(16, 4, num_mel_bins=3, power_to_db=False)
     gradient = jax.grad(lambda x: layer(x).sum())(jnp.zeros(20))

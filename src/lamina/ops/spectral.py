@@ -69,9 +69,7 @@ def mel_weights(
     corners = np.linspace(_mel(np.asarray(lowest)), _mel(np.asarray(highest)), bands + 2)
     left, middle, right = corners[:-2], corners[1:-1], corners[2:]
     rising, falling = (places - left) / (middle - left), (right - places) / (right - middle)
-    weights = np.clip(np.minimum(rising, falling), 0.0, None)
-    weights[0] = 0.0
-    return weights
+    return np.clip(np.minimum(rising, falling), 0.0, None)
 
 
 def _mel(hertz: np.ndarray) -> np.ndarray:

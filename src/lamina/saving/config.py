@@ -79,6 +79,15 @@ def translated_body(class_name: str, config: Any) -> Any:
     return translated({"class_name": class_name, "config": config})["config"]
 
 
+_FOREIGN = {
+    "FlaxLayer": "a module of Flax",
+    "JaxLayer": "a function of JAX, which the file does not hold",
+    "TFSMLayer": "a SavedModel of TensorFlow",
+    "TorchModuleWrapper": "a module of PyTorch",
+}
+"""Layers of Keras 3 around something that no file of a model holds as layers."""
+
+
 def _check_known(translation: dialect.Translation) -> None:
     unknown = translation.unknown
     if not unknown:
@@ -87,6 +96,13 @@ def _check_known(translation: dialect.Translation) -> None:
     first = min(unknown)
     guess = registry.did_you_mean(first, registry.names("layer"))
     objects = ", ".join(f"{name!r}: ..." for name in sorted(unknown))
+    foreign = [f"{name} runs {what}" for name, what in _FOREIGN.items() if name in unknown]
+    if foreign:
+        raise ValueError(
+            f"The config has layers that lamina does not have: {kinds}. {'; '.join(foreign)}. "
+            "Build that part anew of layers, or write a Layer class that does the same and pass "
+            f"it: custom_objects={{{objects}}}."
+        )
     raise ValueError(
         f"The config has layers of unknown classes: {kinds}.{guess} If they are classes of your "
         f"own, pass them: custom_objects={{{objects}}}."
