@@ -142,7 +142,8 @@ class Epochs:
     def _streamed(self, epoch: int, first: int) -> dict[str, Any]:
         logs: dict[str, Any] = {}
         each = self._each
-        for step, batch in enumerate(self.source.batches(epoch, first), first):
+        batches = resident.moved_ahead(self.source.batches(epoch, first))
+        for step, batch in enumerate(batches, first):
             logs = self._single(batch, step, each)
             if self._stopped():
                 break

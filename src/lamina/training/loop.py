@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.training import blocks, lengths
+from lamina.training import blocks, lengths, resident
 from lamina.training.callbacks import CallbackList
 from lamina.training.callbacks.bar import ProgressBar
 from lamina.training.callbacks.base import Training
@@ -191,7 +191,8 @@ def predict(model: Any, source: Source, callbacks: CallbackList) -> Any:
                 parts.append(part)
                 interrupt.check()
                 callbacks.on_progress(done, source.steps, {})
-            for step, (x, _, _) in enumerate(source.batches(0, done), done):
+            batches = resident.moved_ahead(source.batches(0, done))
+            for step, (x, _, _) in enumerate(batches, done):
                 if each:
                     callbacks.on_predict_batch_begin(step, {})
                 most = most or rows_of(x)

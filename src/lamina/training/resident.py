@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from lamina.distribution.current import current
 
 if TYPE_CHECKING:
     from lamina.training.data.source import Source
+    from lamina.training.data.structure import Data
 
 BLOCK_BYTES = 4 * 2**20
 """Size that a block of batches has at most, if it holds more than one."""
@@ -38,6 +40,31 @@ def on(source: Source, batches: int | None = None) -> Resident:
     """
     kind = Hosted if jax.default_backend() == "cpu" else Resident
     return kind(source, batches)
+
+
+def moved_ahead(batches: Iterator[Data]) -> Iterator[Data]:
+    """Batches of a stream, each on its way to the accelerator before the one before it is used.
+
+    A CPU takes the host's memory as it is.
+
+    Args:
+        batches: from a source.
+    """
+    if jax.default_backend() == "cpu":
+        return batches
+    put = jax.device_put if current.placement is None else current.placement.split
+    return _one_ahead(map(put, batches))
+
+
+def _one_ahead(items: Iterator[Data]) -> Iterator[Data]:
+    """Ask for each item before the one before it is given."""
+    before = next(items, None)
+    for item in items:
+        assert before is not None
+        yield before
+        before = item
+    if before is not None:
+        yield before
 
 
 class Resident:
