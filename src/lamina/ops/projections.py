@@ -115,23 +115,20 @@ def moved_boxes(corners: Array, matrix: Array) -> Array:
     return jnp.stack(sides, -1)
 
 
-def smooth_shifts(noise: Array, reach: Array, width: Array, most: float) -> Array:
-    """Distances by which pixels move, alike for neighbours. Simard et al. (2003).
+def smooth(noise: Array, width: Array, most: float) -> Array:
+    """Noise under a Gaussian window along height and width; outside of it are zeros.
 
     Args:
-        noise: evenly drawn numbers from -1 to 1: ``(batch, height, width, 2)``.
-        reach: factor of the numbers before they are smoothed.
-        width: standard deviation of the Gaussian window that smooths them; what is further away
-            than three times as much does not count, nor what lies outside.
+        noise: ``(batch, height, width, channels)``.
+        width: standard deviation of the window, which is cut off at three times as much; above 0.
         most: the largest value that `width` may have.
 
-    >>> smooth_shifts(jnp.ones((1, 1, 1, 2)), jnp.array(4.0), jnp.array(1e-3), 1.0).ravel().tolist()
-    [4.0, 4.0]
+    >>> smooth(jnp.ones((1, 1, 1, 2)), jnp.array(0.1), 1.0).ravel().tolist()
+    [1.0, 1.0]
     """
     with jax.default_matmul_precision("highest"):
         found = jnp.einsum("rh,bhwc->brwc", _window(noise.shape[1], width, most), noise)
-        found = jnp.einsum("rw,bhwc->bhrc", _window(noise.shape[2], width, most), found)
-    return reach * found
+        return jnp.einsum("rw,bhwc->bhrc", _window(noise.shape[2], width, most), found)
 
 
 def _window(size: int, width: Array, most: float) -> Array:
@@ -139,9 +136,9 @@ def _window(size: int, width: Array, most: float) -> Array:
 
     def weights(distance: Array) -> Array:
         far = jnp.abs(distance)
-        return jnp.where(far <= jnp.round(3 * width), jnp.exp(-0.5 * (far / width) ** 2), 0.0)
+        return jnp.where(far <= jnp.floor(3 * width), jnp.exp(-0.5 * (far / width) ** 2), 0.0)
 
-    reach = round(3 * most) + 1
+    reach = int(3 * most) + 1
     total = weights(jnp.arange(-reach, reach + 1, dtype=width.dtype)).sum()
     place = jnp.arange(size, dtype=width.dtype)
     return weights(place[:, None] - place[None]) / total
