@@ -261,6 +261,7 @@ def test_partial_loads_say_what_was_loaded_and_what_was_not(name: str, tmp_path:
     assert ("new" in told) is False
     assert {"hidden", "norm"} <= set(told)
     assert result.unused
+    assert result.missing == ["new"]
     for old, new in zip(before[:2], model.get_weights()[:2], strict=True):
         np.testing.assert_array_equal(old, new)
     np.testing.assert_array_equal(model.layers[-1].get_weights()[0], before[-2] + 1)

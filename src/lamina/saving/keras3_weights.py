@@ -243,7 +243,8 @@ def found(root: Group, owner: Layer, by_name: bool = False) -> Found:
             parts.append(paired(label, variables, arrays))
         elif not by_name:
             parts.append(Part(label, problem=_missing(root, path)))
-    used |= all_places(owner).keys()
+    if not by_name:
+        used |= all_places(owner).keys() - own.keys()
     unused = [path for path in _stored_paths(root) if path not in used]
     return Found(parts, unused, optimizer_arrays(root))
 

@@ -28,11 +28,14 @@ class Loaded:
         loaded: names of the layers that got theirs.
         skipped: names of the layers that did not, each with the reason.
         unused: names in the file that no layer took.
+        missing: names of the layers with weights that are not in the file, where it was loaded by
+            name; they stay as they are.
     """
 
     loaded: list[str] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     unused: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
 
 
 def assign(owner: Layer, found: Found, skip_mismatch: bool = False) -> Loaded:
@@ -189,6 +192,8 @@ def load_weights(
         result = assign(model, found, skip_mismatch)
         if restore is not None:
             restore()
+        if by_name:
+            result.missing = _missing(model, found)
     if not result.loaded and found.parts + [name for name in found.unused if name]:
         warn(
             f"{model}: load_weights found nothing for any layer in {path}. In the file: "
@@ -227,6 +232,15 @@ def _restoring(model: Any, found: Found, path: str) -> Callable[[], None] | None
         warn(f"{model}: load_weights leaves the optimizer as it is: {error}")
         return None
     return lambda: optimizer_state.fill(optimizer, values)
+
+
+def _missing(model: Any, found: Found) -> list[str]:
+    """The layers of a model for none of whose weights a file has anything."""
+    there = {id(variable) for part in found.parts for variable, _ in part.pairs}
+    problems = {part.layer for part in found.parts if part.problem}
+    layers = [layer for layer in getattr(model, "layers", []) if layer.weights]
+    layers = [layer for layer in layers if f"layer {layer.name!r}" not in problems]
+    return [one.name for one in layers if not any(id(weight) in there for weight in one.weights)]
 
 
 def _some(names: list[str]) -> str:
