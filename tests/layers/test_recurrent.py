@@ -358,6 +358,23 @@ def test_arguments_of_keras_1():
     assert layers.Recurrent is RNN
 
 
+def test_a_stack_called_by_itself_runs_its_cells_in_their_order():
+    stack = StackedRNNCells([LSTMCell(3), GRUCell(4)])
+    rng = np.random.default_rng(8)
+    x, *states = (rng.normal(size=(2, size)).astype("f") for size in (5, 3, 3, 4))
+    given = [states[:2], states[2]]
+    stack(x, given)
+    for weight in stack.weights:
+        weight.assign(rng.normal(size=weight.shape).astype("f"))
+    output, (first, second) = stack(x, given)
+    between, ours = stack.cells[0](x, states[:2])
+    end, last = stack.cells[1](between, [states[2]])
+    np.testing.assert_array_equal(output, end)
+    np.testing.assert_array_equal(second, last[0])
+    for one, other in zip(first, ours, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_bias_of_the_forget_gate_begins_open():
     layer = LSTM(2)
     layer(X)
