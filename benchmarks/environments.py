@@ -147,15 +147,25 @@ class Worker:
         contender: who it is.
         caches: folder for what it keeps between processes; by default one that is thrown away.
         limit: seconds that it may take for an answer.
+        devices: into how many devices JAX divides the CPU; by default it is one.
     """
 
-    def __init__(self, contender: Contender, caches: str | None = None, limit: float = 120) -> None:
+    def __init__(
+        self,
+        contender: Contender,
+        caches: str | None = None,
+        limit: float = 120,
+        devices: int | None = None,
+    ) -> None:
         self.contender, self._limit = contender, limit
         self._own = None if caches else tempfile.mkdtemp(prefix="benchmarks-")
         environment = os.environ | quiet(caches or str(self._own))
         environment.pop("JAX_COMPILATION_CACHE_DIR", None)
         if contender.backend:
             environment["KERAS_BACKEND"] = contender.backend
+        if devices is not None:
+            flag = f"--xla_force_host_platform_device_count={devices}"
+            environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} {flag}".strip()
         self._process = subprocess.Popen(
             [python(contender), str(HERE / "contenders" / "worker.py"), contender.name],
             stdin=subprocess.PIPE,

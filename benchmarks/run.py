@@ -29,6 +29,7 @@ SUITE = {
     "width": ("growth", "width"),
     "batch": ("growth", "batch"),
     "memmap": ("growth", "memmap"),
+    "shards": ("shards", "measure"),
 }
 """Module and function of those that take the options."""
 NAMES = (*SMALL, *SUITE)

@@ -33,6 +33,11 @@ class Contender:
             found[self._backend] = importlib.import_module(self._backend).__version__
         return found
 
+    def distribute(self) -> None:
+        """Split batches over all devices from now on."""
+        distribution = self._keras.distribution
+        distribution.set_distribution(distribution.DataParallel())
+
     def build(
         self, work: Workload, x: np.ndarray, y: np.ndarray, weights: dict[str, list[np.ndarray]]
     ) -> None:

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import workloads
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from workloads import Layer, Workload
 
 from lamina.core.jit import compiler_options
@@ -32,16 +33,32 @@ class Contender:
 
     def __init__(self, name: str) -> None:
         del name
+        self._everywhere: Any = None
+        self._rows: Any = None
 
     def versions(self) -> dict[str, str]:
         return {"jax": jax.__version__, "optax": optax.__version__}
+
+    def distribute(self) -> None:
+        """Split batches over all devices from now on; each of them has all data and weights."""
+        mesh = Mesh(np.array(jax.devices()), ("batch",))
+        self._everywhere = NamedSharding(mesh, PartitionSpec())
+        self._rows = NamedSharding(mesh, PartitionSpec("batch"))
+
+    def _split(self, places: np.ndarray) -> Any:
+        """Numbers of rows, of one batch or of several, where these rows will be taken."""
+        if self._rows is None:
+            return places
+        in_line = [None] * (places.ndim - 1)
+        spec = PartitionSpec(*in_line, "batch")
+        return jax.device_put(places, NamedSharding(self._rows.mesh, spec))
 
     def build(
         self, work: Workload, x: np.ndarray, y: np.ndarray, weights: dict[str, list[np.ndarray]]
     ) -> None:
         self._work, self._host, self._rng = work, x, np.random.default_rng(2)
-        self._x, self._y = jnp.asarray(x), jnp.asarray(y)
-        self._sample = self._x[:1]
+        self._sample = jnp.asarray(x[:1])
+        self._x, self._y = jax.device_put((x, y), self._everywhere)
         values = jax.tree.map(jnp.asarray, weights)
         self._state = {
             "weights": values,
@@ -51,6 +68,7 @@ class Contender:
             "key": jax.random.key(0),
             "sums": jnp.zeros(2),
         }
+        self._state = jax.device_put(self._state, self._everywhere)
         program = Program(work)
         self._step = jit(program.step, donate_argnums=0)
         self._epoch = jit(program.epoch, donate_argnums=0)
@@ -62,12 +80,12 @@ class Contender:
         for _ in range(epochs):
             order = self._rng.permutation(rows) if shuffle else np.arange(rows)
             places = order.astype("int32").reshape(-1, self._work.batch)
-            state = self._state | {"sums": jnp.zeros(2)}
+            state = self._state | {"sums": jax.device_put(np.zeros(2, "f"), self._everywhere)}
             if self._loops:
-                state = self._epoch(state, self._x, self._y, places)
+                state = self._epoch(state, self._x, self._y, self._split(places))
             else:
                 for rows_of_one in places:
-                    state = self._step(state, self._x, self._y, rows_of_one)
+                    state = self._step(state, self._x, self._y, self._split(rows_of_one))
             self._state = state
             logs = np.asarray(state["sums"]) / rows
         return float(logs[0]), float(logs[1])
@@ -76,6 +94,8 @@ class Contender:
         size = self._work.batch
         there = self._host[:rows]
         batches = [there[start : start + size] for start in range(0, rows, size)]
+        if self._rows is not None:
+            batches = [jax.device_put(batch, self._rows) for batch in batches]
         found = [self._outputs(self._state["weights"], batch) for batch in batches]
         return np.concatenate([np.asarray(one) for one in found])
 

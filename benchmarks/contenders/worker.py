@@ -43,11 +43,13 @@ class Worker:
         self._work: Any = None
         self._watch: Watch | None = None
 
-    def load(self) -> dict[str, Any]:
-        """Import what is needed."""
+    def load(self, distributed: bool = False) -> dict[str, Any]:
+        """Import what is needed, and say whether batches are split over all devices."""
         start = time.perf_counter()
         module = importlib.import_module(MODULES[self._name])
         self._contender = module.Contender(self._name)
+        if distributed:
+            self._contender.distribute()
         return {"seconds": time.perf_counter() - start, "versions": self._contender.versions()}
 
     def build(self, work: dict[str, Any]) -> dict[str, Any]:

@@ -19,9 +19,10 @@ RNG = np.random.default_rng(5)
 X = RNG.normal(size=(ROWS, 5)).astype("f")
 Y = RNG.integers(0, 3, ROWS)
 WEIGHTS = RNG.random(ROWS).astype("f")
-HELD_OUT = RNG.normal(size=(22, 5)).astype("f"), RNG.integers(0, 3, 22)
-WORDS = RNG.integers(0, 11, (21, 6))
-IMAGES = RNG.normal(size=(21, 7, 8, 3)).astype("f")
+WHOLE = X[:64], Y[:64]
+HELD_OUT = RNG.normal(size=(29, 5)).astype("f"), RNG.integers(0, 3, 29)
+WORDS = RNG.integers(0, 11, (16, 6))
+IMAGES = RNG.normal(size=(16, 7, 8, 3)).astype("f")
 
 
 @pytest.fixture(autouse=True)
@@ -43,9 +44,9 @@ def small_model() -> Any:
     return model
 
 
-def linear_model(optimizer: Any = "sgd", **options: Any) -> Any:
+def linear_model(optimizer: Any = "sgd") -> Any:
     model = models.Sequential([layers.Dense(3, activation="softmax", input_shape=(5,))])
-    model.compile(optimizer, "sparse_categorical_crossentropy", **options)
+    model.compile(optimizer, "sparse_categorical_crossentropy")
     return model
 
 
@@ -62,7 +63,7 @@ def on_rows() -> Any:
         verbose=0,
     )
     found = model.evaluate(X, Y, batch_size=16, verbose=0)
-    return history.history, model.get_weights(), found, model.predict(X, batch_size=16)
+    return history.history, model.get_weights(), found, model.predict(X[:64], batch_size=16)
 
 
 def on_words() -> Any:
@@ -70,7 +71,7 @@ def on_words() -> Any:
         [layers.Embedding(11, 4, mask_zero=True), layers.LSTM(5, dropout=0.3), layers.Dense(1)]
     )
     model.compile("rmsprop", "mse")
-    history = model.fit(WORDS, X[:21, :1], batch_size=8, epochs=2, verbose=0)
+    history = model.fit(WORDS, X[:16, :1], batch_size=8, epochs=2, verbose=0)
     return history.history, model.get_weights()
 
 
@@ -87,7 +88,7 @@ def on_images() -> Any:
         ]
     )
     model.compile("sgd", "mse")
-    history = model.fit(IMAGES, X[:21, :1], batch_size=8, epochs=2, verbose=0)
+    history = model.fit(IMAGES, X[:16, :1], batch_size=8, epochs=2, verbose=0)
     return history.history, model.get_weights(), model.predict(IMAGES, batch_size=8)
 
 
@@ -110,9 +111,9 @@ def on_streams() -> Any:
 
 
 def eagerly() -> Any:
-    model = linear_model(run_eagerly=True)
-    model.fit(X[:11], Y[:11], batch_size=8, verbose=0)
-    return model.get_weights(), model.predict(X[:11], batch_size=8)
+    model = models.Sequential([layers.Dense(2, input_shape=(5,))])
+    model.compile("sgd", "mse", run_eagerly=True)
+    return model.train_on_batch(X[:8], X[:8, :2]), model.get_weights(), model.predict(X[:8])
 
 
 RUNS = {run.__name__: run for run in (on_rows, on_words, on_images, on_streams, eagerly)}
@@ -148,9 +149,9 @@ def test_the_numbers_are_those_of_one_device(name: str):
 def test_other_meshes(parallel: DataParallel):
     wanted, found = linear_model(), linear_model()
     found.set_weights(wanted.get_weights())
-    wanted.fit(X, Y, batch_size=16, shuffle=False, verbose=0)
+    wanted.fit(*WHOLE, batch_size=16, shuffle=False, verbose=0)
     with parallel.scope():
-        found.fit(X, Y, batch_size=16, shuffle=False, verbose=0)
+        found.fit(*WHOLE, batch_size=16, shuffle=False, verbose=0)
     assert_same(found.get_weights(), wanted.get_weights())
 
 
@@ -159,9 +160,9 @@ def test_data_kept_on_accelerators(monkeypatch: pytest.MonkeyPatch):
     wanted, found = linear_model(), linear_model()
     found.set_weights(wanted.get_weights())
     found._seed = wanted._seed
-    wanted.fit(X, Y, batch_size=16, verbose=0)
+    wanted.fit(*WHOLE, batch_size=16, verbose=0)
     with PARALLEL.scope():
-        found.fit(X, Y, batch_size=16, verbose=0)
+        found.fit(*WHOLE, batch_size=16, verbose=0)
         rows = resident.on(found._source(X, Y, batch_size=16, where="fit"))
     assert_same(found.get_weights(), wanted.get_weights())
     assert rows.data[0].sharding.is_fully_replicated
@@ -231,7 +232,7 @@ def test_predictions_are_computed_in_parts():
 def test_everything_is_at_home_afterwards():
     model = linear_model("adam")
     with PARALLEL.scope():
-        model.fit(X[:64], Y[:64], batch_size=16, verbose=0)
+        model.fit(*WHOLE, batch_size=16, verbose=0)
         other = linear_model()
         other.predict(X)
         assert all(len(v._value.sharding.device_set) == 4 for v in [*model.weights, *other.weights])
@@ -262,24 +263,24 @@ def test_a_training_goes_on_with_and_without():
     whole, parts = linear_model("adam"), linear_model("adam")
     parts.set_weights(whole.get_weights())
     parts._seed = whole._seed
-    whole.fit(X, Y, batch_size=16, epochs=3, verbose=0)
+    whole.fit(*WHOLE, batch_size=16, epochs=3, verbose=0)
     for epoch in range(3):
         distribution.set_distribution(PARALLEL if epoch % 2 == 0 else None)
-        parts.fit(X, Y, batch_size=16, initial_epoch=epoch, epochs=epoch + 1, verbose=0)
+        parts.fit(*WHOLE, batch_size=16, initial_epoch=epoch, epochs=epoch + 1, verbose=0)
     assert_same(parts.get_weights(), whole.get_weights())
 
 
 def test_checkpoints_and_files_of_a_distributed_training(tmp_path: Any):
     with PARALLEL.scope():
         model = linear_model("adam")
-        model.fit(X, Y, batch_size=16, verbose=0)
+        model.fit(*WHOLE, batch_size=16, verbose=0)
         saving.save_checkpoint(model, tmp_path / "state.h5")
         model.save(tmp_path / "model.keras")
-        model.fit(X, Y, batch_size=16, epochs=2, initial_epoch=1, verbose=0)
+        model.fit(*WHOLE, batch_size=16, epochs=2, initial_epoch=1, verbose=0)
     alone = linear_model("adam")
     saving.load_checkpoint(alone, tmp_path / "state.h5")
     assert_same(models.load_model(tmp_path / "model.keras").predict(X), alone.predict(X))
-    alone.fit(X, Y, batch_size=16, epochs=2, initial_epoch=1, verbose=0)
+    alone.fit(*WHOLE, batch_size=16, epochs=2, initial_epoch=1, verbose=0)
     assert_same(alone.get_weights(), model.get_weights())
 
 
