@@ -454,8 +454,12 @@ def test_what_belongs_to_images_comes_along():
     one = jax.tree.map(lambda part: part[0], data)
     layer = eager(layers.RandomCrop(5, 5, bounding_box_format="xyxy"))
     jax.tree.map(near, layer(one, training=False), jax.tree.map(lambda part: part[0], crop))
-    order = {"order": jnp.array([1, 0])}
     given = jax.tree.map(jnp.asarray, whole()["bounding_boxes"])
+    narrow = layers.RandomCrop(7, 3)  # takes 5 rows and 2 columns
+    found = narrow.change_boxes(given, narrow.rest(IMAGES), SIZE)
+    near(found["boxes"][0, 0], [0, 1.4, 3, 4.2])
+    np.testing.assert_array_equal(found["labels"], [[4, 5, -1], [7, -1, -1]])
+    order = {"order": jnp.array([1, 0])}
     both = layers.MixUp(bounding_box_format="xyxy").change_boxes(given, order, SIZE)
     np.testing.assert_array_equal(both["boxes"][:, :3], TABLE["BOXES"])
     np.testing.assert_array_equal(both["boxes"][:, 3:], TABLE["BOXES"][::-1])
