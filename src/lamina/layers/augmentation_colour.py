@@ -228,7 +228,7 @@ class RandomHue(Coloured):
 
         images = rescaled(self.coloured(images), self.value_range, UNIT)
         hue, saturation, value = jnp.moveaxis(rgb_to_hsv(images, "channels_last"), -1, 0)
-        hue = (hue + jnp.broadcast_to(drawn["turn"][..., 0].astype(hue.dtype), hue.shape)) % 1.0
+        hue = hue + jnp.broadcast_to(drawn["turn"][..., 0].astype(hue.dtype), hue.shape)
         found = hsv_to_rgb(jnp.stack([hue, saturation, value], -1), "channels_last")
         return rescaled(jnp.clip(found, 0.0, 1.0), UNIT, self.value_range)
 

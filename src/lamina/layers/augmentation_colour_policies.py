@@ -225,15 +225,18 @@ class AugMix(Choosing):
 
     def draw(self, key: Array, shape: tuple[int, ...]) -> Drawn:
         sizes = (self.num_chains, self.chain_depth)
-        first, second, third, fourth = jax.random.split(key, 4)
+        first, second, third = jax.random.split(key, 3)
         # One number more than there are layers: a place of a chain may stay empty.
         choices = random.randint(first, sizes, 0, len(self._choices) + 1)
         keys = jax.random.split(second, sizes)
-        parts = random.gamma(third, (self.num_chains,), self.alpha)
-        weights = parts / jnp.maximum(jnp.sum(parts), 1e-30)
+        # Quotients of numbers of gamma distributions have the two distributions.
+        parts = random.gamma(third, (self.num_chains + 2,), self.alpha)
+        weights, pair = (
+            part / jnp.maximum(jnp.sum(part), 1e-30) for part in (parts[2:], parts[:2])
+        )
         return {
             "chains": (weights, (choices, keys)),
-            "share": random.beta(fourth, (1, 1, 1, 1), self.alpha, self.alpha),
+            "share": pair[:1].reshape(1, 1, 1, 1),
             "shape": shape,
         }
 
