@@ -84,6 +84,9 @@ def test_words_and_back():
     assert free(free(words), reverse=True).dtype == jnp.float16
     assert [weight.shape for weight in free.weights] == [(9, 4), (4, 9)]
     assert [weight.name for weight in free.weights] == ["embeddings", "reverse_embeddings"]
+    table, kernel = free.get_weights()
+    scores = free(table[words], reverse=True)
+    np.testing.assert_allclose(scores, table[words] @ kernel, rtol=1e-2, atol=1e-3)
 
 
 def test_words_and_back_in_a_model():

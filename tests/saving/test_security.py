@@ -225,13 +225,13 @@ HOLES: dict[str, Hole] = {
     "CVE-2025-49655": (
         lambda f: keras(f, entry("keras.layers", "TorchModuleWrapper", module=pickled(f))),
         _load,
-        "unknown classes: 'TorchModuleWrapper'",
+        "layers that lamina does not have: 'TorchModuleWrapper'",
     ),
     "CVE-2026-0897": (lambda f: keras(f, change=giant), _load, "has shape"),
     "CVE-2026-1462": (
         lambda f: keras(f, entry("keras.layers", "TFSMLayer", name="t", filepath=str(f))),
         _load,
-        "unknown classes: 'TFSMLayer'",
+        "layers that lamina does not have: 'TFSMLayer'",
     ),
     "CVE-2026-1669": (lambda f: keras(f, change=outside), _load, "values in another file"),
     "CVE-2026-12481": (lambda_alone, _single, r"Lambda 'f'|custom_objects=\{'f': "),
