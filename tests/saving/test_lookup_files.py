@@ -66,6 +66,17 @@ def test_a_loaded_layer_adapts_anew(ending: str, tmp_path: Path) -> None:
     assert loaded.get_vocabulary() == [-1, 8]
 
 
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_integers_of_64_bits_come_back(ending: str, tmp_path: Path) -> None:
+    x = layers.Input((2,), dtype="int32")
+    wide = [2**62, -(2**63), 5]
+    Model(x, layers.IntegerLookup(vocabulary=wide, name="wide")(x)).save(tmp_path / f"m.{ending}")
+    found = load_model(tmp_path / f"m.{ending}").get_layer("wide")
+    assert found.get_vocabulary(include_special_tokens=False) == wide
+    with pytest.raises(ValueError, match=r"more than 2\*\*53"):
+        model_from_config(entry("Sequential", layers=[entry("Dense", units=2**62)]))
+
+
 def numbers() -> tuple[Any, list[Any]]:
     """Layers that Keras 3 has without TensorFlow."""
     x, y = layers.Input((3,), dtype="int32", name="x"), layers.Input((2,), name="y")

@@ -216,7 +216,8 @@ def _wrapped(tensor: Any) -> Any:
 
 def _dtype_name(layer: Any, dtype: Any, tensor: Any) -> str:
     if dtype is not None:
-        if isinstance(dtype, str | np.dtype) and dtype in ("string", TEXT):
+        texts = isinstance(dtype, np.dtype) and dtype == TEXT
+        if texts or (isinstance(dtype, str) and dtype == "string"):
             return "string"
         try:
             return policy.name_of_dtype(dtype)

@@ -68,8 +68,8 @@ class VocabularyLayer(HostLayer):
         self.num_oov_indices = num_oov_indices
         self.mask_token, self.oov_token = mask_token, oov_token
         self.salt = checked_salt(self, salt)
-        self._check_sizes()
         self.stated_size = vocabulary_size
+        self._check_sizes()
         self._tokens: list[Any] | None = None
         self._idf: np.ndarray | None = None
         self._given = False
@@ -95,6 +95,9 @@ class VocabularyLayer(HostLayer):
                 f"{self}: max_tokens must be an int above 1 and above the "
                 f"{self._start()} places of the mask and of unknown tokens, got {most!r}."
             )
+        size = self.stated_size
+        if size is not None and (not checks.is_int(size) or size < 0):
+            raise ValueError(f"{self}: vocabulary_size must be an int or None, got {size!r}.")
         if self.pad_to_max_tokens and most is None:
             raise ValueError(f"{self}: pad_to_max_tokens needs max_tokens.")
         if self.invert and self.output_mode != "int":

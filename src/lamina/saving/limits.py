@@ -87,11 +87,24 @@ def check(config: Any, what: str) -> None:
                 else f"{what}: the config holds more than {VALUES} values."
             )
         if isinstance(value, Mapping):
-            stack.extend((part, depth + 1) for part in value.values())
+            for key, part in value.items():
+                if _is_vocabulary(key, part):
+                    count += len(part)
+                else:
+                    stack.append((part, depth + 1))
         elif isinstance(value, list | tuple):
             stack.extend((part, depth + 1) for part in value)
         else:
             _check_number(value, what)
+
+
+def _is_vocabulary(key: Any, value: Any) -> bool:
+    """Whether a value is a list of integers of 64 bits that a lookup knows: they count nothing."""
+    return (
+        key == "vocabulary"
+        and isinstance(value, list | tuple)
+        and all(type(token) is int and -(2**63) <= token < 2**63 for token in value)
+    )
 
 
 def _check_number(value: Any, what: str) -> None:
