@@ -306,6 +306,15 @@ def test_what_is_so_of_all(made):
     assert again()(Input(IMAGES[1:])).shape == (None, *first.shape[1:])
 
 
+def test_seeds_tell_the_draws():
+    found = [
+        np.asarray(layers.RandomCrop(1, 1, seed=seed)(MANY[:1], training=True)).item()
+        for seed in (3, 3, 4, 5, 6)
+    ]
+    assert found[0] == found[1]
+    assert len(set(found)) > 2
+
+
 def test_they_act_unless_it_is_said_that_it_is_no_training():
     """As in Keras, ``augment(images)`` changes them, and ``predict`` does not."""
     layer = layers.RandomTranslation((0.4, 0.4), (0.2, 0.2))
