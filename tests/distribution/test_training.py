@@ -40,7 +40,7 @@ def small_model() -> Any:
             layers.Dense(3, activation="softmax"),
         ]
     )
-    model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile("sgd", "sparse_categorical_crossentropy", ["accuracy"])
     return model
 
 
@@ -210,7 +210,9 @@ def test_batches_are_split_and_state_is_on_all_devices(places: dict[str, Places]
     with PARALLEL.scope():
         model = linear_model("adam")
         model.fit(X, Y, batch_size=16, verbose=0)
-        model.evaluate(X[:32], Y[:32], batch_size=16, verbose=0)
+        other = linear_model()
+        other.evaluate(X[:32], Y[:32], batch_size=16, verbose=0)
+        assert all(len(v._value.sharding.device_set) == 4 for v in other.weights)
     block = places["_many"]
     assert shards(block.batch[0]) == [(16, 4, 5)] * 4
     assert shards(places["_one"].batch[0]) == [(13, 5)] * 4
@@ -246,11 +248,13 @@ def test_everything_is_at_home_afterwards():
 def test_arrays_that_somebody_holds_stay():
     model = linear_model()
     kernel = model.layers[0].kernel
+    model.train_on_batch(X[:16], Y[:16])
     before = kernel.value
     copied = np.array(before)
     with PARALLEL.scope():
         model.train_on_batch(X[:16], Y[:16])
         between = kernel.value
+        assert len(between.sharding.device_set) == 4  # other steps than those before
         copied_between = np.array(between)
         model.train_on_batch(X[:16], Y[:16])
     model.train_on_batch(X[:16], Y[:16])
@@ -315,3 +319,13 @@ def test_schedules_are_part_of_the_step():
         model.optimizer.learning_rate = ExponentialDecay(0.0, 1, 0.5)
         model.train_on_batch(X[:16], Y[:16])
     assert_same(model.get_weights(), before)
+
+
+def test_steps_are_compiled_once(caplog: pytest.LogCaptureFixture):
+    model = linear_model("adam")
+    with PARALLEL.scope(), jax.log_compiles(), caplog.at_level("WARNING"):
+        for _ in range(2):
+            model.fit(*WHOLE, batch_size=16, verbose=0)
+            model.evaluate(*WHOLE, batch_size=16, verbose=0)
+    compiled = [text for text in caplog.messages if text.startswith("Finished XLA compilation")]
+    assert len(compiled) == 2, compiled

@@ -93,13 +93,14 @@ class Placement:
     # ---- state ----------------------------------------------------------------------------
 
     def spread(self, tree: Any) -> Any:
-        """A tree whose arrays are on all devices; numbers of Python and NumPy stay.
+        """A tree whose arrays are on all devices.
 
-        JAX may take over memory: if a result is donated, what was given is gone, too.
+        Numbers of NumPy are put there, too: JAX compiles anew where one becomes an array. What is
+        given shares its memory with the result, and is gone if that is donated.
         """
 
         def put(leaf: Any) -> Any:
-            if _lies(leaf, self.everywhere) or not (np.ndim(leaf) or isinstance(leaf, jax.Array)):
+            if _lies(leaf, self.everywhere):
                 return leaf
             return jax.device_put(leaf, self.everywhere)
 

@@ -66,18 +66,14 @@ class SplitSteps(Steps):
         return self.placement.kept_everywhere(super()._test(results, values, batch))
 
     def _advance(self, run: Callable[..., Any], *args: Any) -> dict[str, Any]:
-        self._spread_variables()
+        self.placement.enter(self)
         return super()._advance(run, *args)
 
     def _tested(self, run: Callable[..., Any], step: int, *args: Any) -> dict[str, Any]:
-        self._spread_variables()
-        return super()._tested(run, step, *args)
-
-    def _spread_variables(self) -> None:
         self.placement.enter(self)
-        # Not with the rest of the state: what somebody else holds must be copied before a step
-        # takes it over, and these know whether somebody does.
-        self.placement.spread_variables([*self.variables, *self.further, *self.pack.others])
+        # Evaluating gives no new values, so what is not kept there would go there each time.
+        self.placement.spread_variables([*self.variables, *self.further])
+        return super()._tested(run, step, *args)
 
     def bring_home(self) -> None:
         """Put the state where it would be without a distribution."""
