@@ -191,8 +191,10 @@ def elastic_transform(
 
     Args:
         images: one image or a batch.
-        alpha: the distances before smoothing are drawn evenly from ``[-alpha, alpha)``.
-        sigma: standard deviation of the Gaussian window that smooths them.
+        alpha: scale of the distances: well within an image they have a standard deviation of
+            about ``0.28 * alpha`` pixels along each axis.
+        sigma: standard deviation of the Gaussian window that smooths them, in pixels: the noise
+            below it is normal with that standard deviation, times `alpha`.
         interpolation: ``bilinear`` or ``nearest``.
         fill_mode: what lies outside: see `map_coordinates`.
         fill_value: the constant.
@@ -213,7 +215,7 @@ def _elastic(images: Any, alpha: float, sigma: float, *rest: Any) -> Any:
     def places(batch: Any) -> tuple[Any, Any]:
         shape = (*batch.shape[:3], 2)
         size = 2 * round(3 * sigma) + 1
-        shifts = random.uniform(shape, -1.0, 1.0, "float32", seed)
+        shifts = random.normal(shape, 0.0, sigma, "float32", seed)
         shifts = alpha * blurred(shifts, (size, size), (sigma, sigma), "same")
         rows, columns = _grid(batch, jnp.float32)
         return rows + shifts[..., 0], columns + shifts[..., 1]
