@@ -22,6 +22,7 @@ from lamina.callbacks import (
     LearningRateScheduler,
     ModelCheckpoint,
     ReduceLROnPlateau,
+    TensorBoard,
 )
 from lamina.layers import Dense, Dropout
 from lamina.models import Sequential
@@ -208,6 +209,28 @@ def test_rates_files_and_saved_models_go_on(tmp_path):
     assert found.history == wanted.history
     assert (tmp_path / "broken.csv").read_text() == (tmp_path / "whole.csv").read_text()
     assert saved["broken"] == saved["whole"]
+
+
+def test_batches_are_counted_once_over_an_epoch_that_broke_off(tmp_path):
+    """What acts every so many batches acts at the same ones as in a training that went through."""
+
+    def callbacks(found: list[Any]) -> list[Any]:
+        saver: Any = ModelCheckpoint(str(tmp_path / "{epoch}-{batch}.h5"), save_freq=4)
+        board: Any = TensorBoard(str(tmp_path), update_freq=4, write_graph=False)
+        saver._save = lambda counts, logs: found.append(tuple(counts.values()))
+        board._write = lambda part, numbers, step: found.append((part, step))
+        board._writer = lambda part: None
+        return [saver, board]
+
+    whole, broken = [], []
+    options = {"x": X, "y": Y, "batch_size": BATCH, "epochs": 3, "verbose": 0}
+    built(1).fit(**options, callbacks=callbacks(whole))
+    keeper = BackupAndRestore(tmp_path / "backup", 5)
+    with pytest.raises(Died):
+        built(1).fit(**options, callbacks=[*callbacks(broken), keeper, Die(11)])
+    built(2).fit(**options, callbacks=[*callbacks(broken), keeper])
+    assert len(whole) > 10
+    assert broken == whole
 
 
 class Tally(Callback):

@@ -52,7 +52,7 @@ class ModelCheckpoint(Monitor):
     'val_acc'
     """
 
-    remembered = ("best", "epochs_since_last_save", "_seen")
+    remembered = ("best", "epochs_since_last_save", "_seen", "_batch")
 
     def __init__(
         self,

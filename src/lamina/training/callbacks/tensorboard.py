@@ -51,7 +51,7 @@ class TensorBoard(RememberingCallback):
     100
     """
 
-    remembered = ("_seen",)
+    remembered = ("_seen", "_batch")
 
     def __init__(
         self,
