@@ -187,11 +187,30 @@ def test_it_says_what_it_does(capsys):
         ({"load_weights_on_restart": True}, ValueError, "BackupAndRestore"),
         ({"filepath": "best"}, ValueError, r"must end in \.keras, \.h5, \.hdf5, .* got 'best'"),
         ({"monitor": 3}, TypeError, "monitor must be the name of a number"),
+        (
+            {"filepath": "w.keras", "save_weights_only": True},
+            ValueError,
+            "'w.keras' ends in .keras",
+        ),
     ],
 )
 def test_wrong_arguments_are_named(options, error, message):
     with pytest.raises(error, match=message):
         ModelCheckpoint(**{"filepath": "m.h5", **options})
+
+
+def test_the_last_arguments_without_their_names():
+    first: tuple[Any, ...] = ("m.h5", "val_loss", 0, True, False, "auto")
+    assert ModelCheckpoint(*first, "epoch").save_freq == "epoch"
+    found = ModelCheckpoint(*first, 5, 0.25)  # eight, as only Keras 3 has them
+    assert (found.save_freq, found.best, found.period) == (5, 0.25, 1)
+    assert ModelCheckpoint(*first, "epoch", None).best is None
+    with pytest.raises(TypeError, match="seventh argument, 5, is period in Keras 2 and save_freq"):
+        ModelCheckpoint(*first, 5)
+    wrong: Any = (((5, 0.5, 1), {}), ((5, 0.5), {"initial_value_threshold": 0.1}))
+    for given, named in wrong:
+        with pytest.raises(TypeError, match="at most eight arguments without names"):
+            ModelCheckpoint(*first, *given, **named)
 
 
 def test_a_direction_is_asked_for_only_when_it_matters():

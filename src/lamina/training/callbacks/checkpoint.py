@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from lamina.registry import did_you_mean
@@ -34,7 +34,8 @@ class ModelCheckpoint(Monitor):
         save_weights_only: save by ``model.save_weights`` instead of ``model.save``.
         mode: whether ``min`` or ``max`` is better; ``auto`` goes by the name.
         ambiguous: where Keras 2 takes `period` and Keras 3 `save_freq`; an error, unless
-            it is ``"epoch"``, the default of the latter.
+            it is ``"epoch"``, the default of the latter, or an eighth argument follows: then
+            they are `save_freq` and `initial_value_threshold` of Keras 3.
         save_freq: ``"epoch"``, or after how many batches to save, counted over all epochs.
         initial_value_threshold: value that the first save has to beat.
         **old: ``period``: save at every so many epochs; with `save_best_only` only these are
@@ -71,19 +72,14 @@ class ModelCheckpoint(Monitor):
         self.filepath = os.fspath(filepath)
         self.save_best_only = bool(save_best_only)
         self.save_weights_only = bool(save_weights_only)
-        self.save_freq = save_freq if save_freq == "epoch" else _positive(save_freq, "save_freq")
-        if ambiguous and ambiguous != ("epoch",):
-            raise TypeError(
-                f"ModelCheckpoint: the seventh argument, {ambiguous[0]!r}, is period in Keras 2 "
-                "and save_freq in Keras 3; pass it by its name."
+        if ambiguous:
+            save_freq, initial_value_threshold = _in_place(
+                ambiguous, save_freq, initial_value_threshold
             )
+        self.save_freq = save_freq if save_freq == "epoch" else _positive(save_freq, "save_freq")
         self.period = _positive(old.pop("period", 1), "period")
         self._refuse(old)
-        if not save_weights_only and not self.filepath.lower().endswith(WHOLE):
-            raise ValueError(
-                f"ModelCheckpoint: filepath must end in {', '.join(WHOLE)}, which says the format, "
-                f"got {self.filepath!r}. Or pass save_weights_only=True."
-            )
+        _check_ending(self.filepath, self.save_weights_only)
         if self.period > 1 and self.save_freq != "epoch":
             raise ValueError(
                 "ModelCheckpoint: period counts epochs and save_freq=int batches; give one of them."
@@ -208,6 +204,35 @@ class _Fields(dict[str, Any]):
         if name not in self._logs:
             raise KeyError(name)
         return self._logs[name]
+
+
+def _in_place(given: Sequence[Any], save_freq: Any, threshold: Any) -> tuple[Any, Any]:
+    """`save_freq` and `initial_value_threshold`, given without their names."""
+    if len(given) == 1 and given != ("epoch",):
+        raise TypeError(
+            f"ModelCheckpoint: the seventh argument, {given[0]!r}, is period in Keras 2 "
+            "and save_freq in Keras 3; pass it by its name."
+        )
+    if len(given) > 2 or save_freq != "epoch" or (len(given) == 2 and threshold is not None):
+        raise TypeError(
+            "ModelCheckpoint takes at most eight arguments without names, the last of which are "
+            "save_freq and initial_value_threshold, and each of them once."
+        )
+    return given[0], given[1] if len(given) == 2 else threshold
+
+
+def _check_ending(filepath: str, weights: bool) -> None:
+    """Refuse a name that says another format than what is to be saved."""
+    if not weights and not filepath.lower().endswith(WHOLE):
+        raise ValueError(
+            f"ModelCheckpoint: filepath must end in {', '.join(WHOLE)}, which says the format, "
+            f"got {filepath!r}. Or pass save_weights_only=True."
+        )
+    if weights and filepath.lower().endswith(".keras"):
+        raise ValueError(
+            f"ModelCheckpoint: filepath {filepath!r} ends in .keras, which holds whole models; "
+            "with save_weights_only=True it ends in .weights.h5, .h5 or .safetensors."
+        )
 
 
 def _positive(value: Any, argument: str) -> int:
