@@ -9,7 +9,19 @@ import numpy as np
 import pytest
 
 from lamina import backend
-from lamina.layers import Add, Dense, Embedding, Input, Lambda, Layer, TimeDistributed
+from lamina.layers import (
+    GRU,
+    RNN,
+    Add,
+    Bidirectional,
+    Dense,
+    Embedding,
+    Input,
+    Lambda,
+    Layer,
+    LSTMCell,
+    TimeDistributed,
+)
 from lamina.models import Model, Sequential, clone_model, model_from_config, model_from_json
 from lamina.optimizers import Adam
 
@@ -311,3 +323,20 @@ def test_keras_2_counts_the_calls_of_models_in_models_from_one():
     model, again = branching(), model_from_json(json.dumps(shifted(config)))
     again.set_weights(model.get_weights())
     np.testing.assert_array_equal(again(data())[0], model(data())[0])
+
+
+def test_layers_that_run_both_ways_are_cloned():
+    x = Input(shape=(4, 3))
+    both = [
+        Bidirectional(GRU(2, return_sequences=True)),
+        Bidirectional(RNN(LSTMCell(2)), backward_layer=RNN(LSTMCell(3), go_backwards=True)),
+    ]
+    model = Model(x, both[1](both[0](x)))
+    clone = clone_model(model)
+    assert clone.get_config() == model.get_config()
+    assert not {id(w) for w in clone.weights} & {id(w) for w in model.weights}
+    noise = np.random.default_rng(1)
+    model.set_weights([noise.normal(size=w.shape) for w in model.weights])
+    clone.set_weights(model.get_weights())
+    values = noise.normal(size=(5, 4, 3)).astype("f")
+    np.testing.assert_array_equal(clone(values), model(values))

@@ -240,7 +240,10 @@ class Bidirectional(Wrapper):
         if self.batch_input_shape is not None:
             config["batch_input_shape"] = self.batch_input_shape
         config["layer"] = layer = registry.serialize(self.forward_layer)
-        layer["config"]["name"] = layer["config"]["name"].removeprefix("forward_")
+        if isinstance(layer, Layer):  # within `clone_model`: a copy
+            layer.name = layer.name.removeprefix("forward_")
+        else:
+            layer["config"]["name"] = layer["config"]["name"].removeprefix("forward_")
         config["merge_mode"] = self.merge_mode
         if self._own_backward:
             config["backward_layer"] = registry.serialize(self.backward_layer)
