@@ -9,7 +9,7 @@ import pytest
 from tests.saving.oracle import run_oracle
 
 from lamina import layers
-from lamina.models import Model, Sequential, load_model, model_from_json
+from lamina.models import Model, Sequential, clone_model, load_model, model_from_json
 from lamina.utils import set_random_seed
 
 FOLDER = Path(__file__).parents[1] / "golden" / "shared_layers"
@@ -90,6 +90,24 @@ def test_it_is_one_layer_in_json_and_configs(model):
     for new in (model_from_json(model.to_json()), Model.from_config(model.get_config())):
         new.set_weights(model.get_weights())
         check(model, new)
+
+
+def test_it_is_one_layer_in_clones(model):
+    new = clone_model(model)
+    assert not {id(w) for w in new.weights} & {id(w) for w in model.weights}
+    new.set_weights(model.get_weights())
+    check(model, new)
+
+
+def test_a_function_that_clones_within_models_is_asked_once_for_each(model):
+    seen = []
+
+    def same(layer: Any) -> Any:
+        seen.append(layer)
+        return layer
+
+    assert clone_model(model, clone_function=same, recursive=True).weights == model.weights
+    assert len(seen) == len({id(layer) for layer in seen})
 
 
 def test_weights_alone_say_what_was_used(tmp_path, model):

@@ -117,12 +117,30 @@ def new_input(tensor: SymbolicTensor, name: str | None = None) -> SymbolicTensor
     )
 
 
-def same_layer(layer: Layer) -> Any:
-    """A layer with the same config and new weights; what has no name in configs is shared."""
-    if hasattr(type(layer), "get_layer") and _is_copied_by_calls(layer):
-        return clone_model(layer)
-    with registry.objects_in_configs(Layer, same_layer):
-        return type(layer).from_config(layer.get_config())
+class _Once:
+    """Gives the layer in the place of each, one for each wherever it stands in models in models.
+
+    Args:
+        change: gives the layer in the place of one that is no model; by default one of its class
+            with its config, in which what has no name is shared.
+    """
+
+    def __init__(self, change: Callable[[Layer], Any] | None = None) -> None:
+        self._change = change
+        self._made: dict[int, tuple[Layer, Any]] = {}
+
+    def __call__(self, layer: Layer) -> Any:
+        if id(layer) not in self._made:
+            self._made[id(layer)] = layer, self._new(layer)
+        return self._made[id(layer)][1]
+
+    def _new(self, layer: Layer) -> Any:
+        if hasattr(type(layer), "get_layer") and _is_copied_by_calls(layer):
+            return _cloned(layer, None, self)
+        if self._change is not None:
+            return self._change(layer)
+        with registry.objects_in_configs(Layer, self):
+            return type(layer).from_config(layer.get_config())
 
 
 def _is_copied_by_calls(model: Any) -> bool:
@@ -138,6 +156,7 @@ def clone_model(
 ) -> Any:
     """Make a model of the same layers, with new weights.
 
+    A layer that stands in several places, also in a model within the model, is one in the copy.
     Functions of your own (of a `Lambda`, of activations, initializers and the like) are shared
     with the model; nothing needs a name, as no file is written.
 
@@ -160,9 +179,17 @@ def clone_model(
     >>> clone_model(Sequential([Dense(2, input_shape=(3,))])).output_shape
     (None, 2)
     """
-    change = clone_function or same_layer
-    if recursive and clone_function is not None:
-        change = _within_models(clone_function)
+    change = _Once(clone_function) if recursive or clone_function is None else clone_function
+    return _cloned(model, input_tensors, change, call_function)
+
+
+def _cloned(
+    model: Any,
+    input_tensors: Any,
+    change: Callable[[Layer], Any],
+    call_function: Callable[..., Any] | None = None,
+) -> Any:
+    """`clone_model` with what gives the layers."""
     branched = getattr(model, "branched", False)
     if hasattr(model, "add") and not branched:
         if call_function is not None:
@@ -208,17 +235,6 @@ def _add_losses(model: Any, clone: Any) -> None:
     table = dict(zip(model.weights, clone.weights, strict=False))
     for loss in added:
         clone.add_loss(loss.with_variables(lambda variable: table.get(variable, variable)))
-
-
-def _within_models(change: Callable[[Layer], Any]) -> Callable[[Layer], Any]:
-    """A `clone_function` that enters models and changes their layers."""
-
-    def changed(layer: Layer) -> Any:
-        if hasattr(type(layer), "get_layer") and _is_copied_by_calls(layer):
-            return clone_model(layer, clone_function=change, recursive=True)
-        return change(layer)
-
-    return changed
 
 
 def _given(model: Any, input_tensors: Any) -> list[SymbolicTensor]:
