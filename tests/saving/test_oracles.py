@@ -269,6 +269,21 @@ def test_attention_with_heads_opens_in_tf_keras_from_h5(tmp_path):
     np.testing.assert_allclose(found["prediction_0"], ours, rtol=2e-5, atol=2e-6)
 
 
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_grouped_heads_open_in_keras_3(tmp_path, ending):
+    """``tf_keras`` has no such layer, so that HDF5 holds its calls as Keras 3 writes them."""
+    x, y = layers.Input((4, 3)), layers.Input((6, 3))
+    heads = layers.GroupedQueryAttention(4, 4, 2, use_bias=False)
+    model, inputs = Model([x, y], heads(heads(x, value=y), y)), [noise(2, 4, 3), noise(2, 6, 3)]
+    randomised(model)
+    model.save(tmp_path / f"model.{ending}")
+    found = run_oracle("keras3", "predict", file=tmp_path / f"model.{ending}", inputs=inputs)
+    ours = predicted(model, inputs)[0]
+    np.testing.assert_allclose(found["prediction_0"], ours, rtol=2e-5, atol=2e-6)
+    again = load_model(tmp_path / f"model.{ending}")
+    np.testing.assert_array_equal(predicted(again, inputs)[0], ours)
+
+
 def test_no_config_of_attention_with_heads_suits_both(tmp_path):
     """What `save_model` says: ``tf_keras`` wants shapes among the arguments, Keras 3 refuses them.
 

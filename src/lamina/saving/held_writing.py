@@ -36,5 +36,17 @@ def held_3(entry: Config) -> Config:
     return entry | {"config": config | ends}
 
 
+def held_2(entry: Config) -> Config:
+    """The entry of a model within a layer, in HDF5, by words that ``tf.keras`` and Keras 3 find.
+
+    Args:
+        entry: as for a model that stands for itself.
+    """
+    if entry["class_name"] not in ("Functional", "Sequential"):
+        return entry
+    name = "Model" if entry["class_name"] == "Functional" else "Sequential"
+    return held_3(entry) | {"module": "keras", "class_name": name, "registered_name": None}
+
+
 def _single(places: Any) -> Any:
     return places[0] if isinstance(places, list) and len(places) == 1 else places

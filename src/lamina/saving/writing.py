@@ -18,7 +18,7 @@ from lamina.saving.calls_writing import (
     tensors_3,
 )
 from lamina.saving.dialect import RENAMED_IN_3, SAME
-from lamina.saving.held_writing import held_3, with_models
+from lamina.saving.held_writing import held_2, held_3, with_models
 from lamina.typing import Config
 
 _IN_3 = {new: old for old, new in RENAMED_IN_3.items()}
@@ -90,6 +90,7 @@ _MODULES = {
     "schedule": "keras.optimizers.schedules",
     "layer": "keras.layers",
 }
+_GROUPED = "GroupedQueryAttention"
 _MODELS = {"Sequential": "keras", "Functional": "keras.src.models.functional"}
 
 
@@ -97,7 +98,7 @@ def kind_of(key: str) -> str | None:
     """The kind of the object that an argument of this name holds, if the name says so."""
     if key in ("learning_rate", "lr"):
         return "schedule"
-    if key in ("layer", "layers", "cell", "cells", "activation"):
+    if key in ("layer", "backward_layer", "layers", "cell", "cells", "activation"):
         return "layer"
     endings = ("initializer", "regularizer", "constraint", "activation", "optimizer", "loss")
     found = next((kind for kind in endings if key.endswith(kind)), None)
@@ -115,8 +116,6 @@ def class_name(thing: Any) -> str:
 
 def renamed(name: str, config: Config) -> tuple[str, Config]:
     """A class that other releases do not have any more, as the one that does the same."""
-    if name == "GroupedQueryAttention":
-        return "GroupQueryAttention", config
     if name == "Discretization" and config["bin_boundaries"] is not None:  # not both
         return name, {k: v for k, v in config.items() if k != "num_bins"}
     if name == "Deconvolution2D":
@@ -147,6 +146,7 @@ class Keras3:
             model: the layer.
         """
         name, config = renamed(class_name(model), with_models(model))
+        name = "GroupQueryAttention" if name == _GROUPED else name  # but not in HDF5
         short = name.rpartition(">")[2]
         known = registry.exact("layer", name) is not None
         module = _MODELS.get(name, "keras.layers") if known else type(model).__module__
@@ -280,7 +280,7 @@ class Keras2:
             called: whether it is called in a graph; a `Sequential` is then written without its
                 input, since `tf.keras` and Keras 3 count its calls alike only so.
         """
-        name, config = renamed(class_name(model), model.get_config())
+        name, config = renamed(class_name(model), with_models(model))
         if name == "Functional":
             config = self.graph(model, config)
         elif name == "Sequential":
@@ -308,7 +308,7 @@ class Keras2:
     def value(self, key: str, value: Any) -> Any:
         """The value of an argument."""
         if isinstance(value, Layer):
-            return self.model(value)
+            return held_2(self.model(value))
         if isinstance(value, Mapping):
             config = value.get("config")
             if isinstance(value.get("class_name"), str) and isinstance(config, Mapping):
@@ -340,7 +340,9 @@ class Keras2:
                 calls = [call_3(call, tensor) for call in entry["inbound_nodes"]]
                 entries.append(function_call_3(entry, calls))
                 continue
-            calls = [_call_2(call, place) for call in entry["inbound_nodes"]]
+            only_3 = class_name(layers[entry["name"]]) == _GROUPED
+            calls = entry["inbound_nodes"]
+            calls = [call_3(c, tensor) if only_3 else _call_2(c, place) for c in calls]
             if entry["name"] in twice:
                 calls = [call for call in calls for _ in range(2)]
             written = self.model(layers[entry["name"]], called=True)
