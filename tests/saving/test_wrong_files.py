@@ -215,6 +215,15 @@ def test_a_checkpoint_of_a_newer_version_is_an_error(
     kept.check()
 
 
+def test_a_checkpoint_in_the_place_of_a_model_says_what_reads_it(tmp_path: Path) -> None:
+    save_checkpoint(made(), tmp_path / "c.h5")
+    kept = Unchanged(made())
+    for call in (load_model, kept.model.load_weights):
+        with pytest.raises(ValueError, match=r"c\.h5.* It is a checkpoint .*load_checkpoint"):
+            call(tmp_path / "c.h5")
+    kept.check()
+
+
 @pytest.mark.parametrize("name", WRITE)
 def test_shapes_that_differ(name: str, tmp_path: Path) -> None:
     """The error names the layer, the weight and both shapes."""

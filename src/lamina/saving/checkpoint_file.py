@@ -14,7 +14,7 @@ import numpy as np
 
 from lamina.saving import limits
 from lamina.saving.atomic import replacing
-from lamina.saving.h5_file import opened
+from lamina.saving.h5_file import Group, opened
 from lamina.typing import Config
 
 FORMAT, VERSION = "lamina checkpoint", 1
@@ -111,6 +111,19 @@ def read(path: str | os.PathLike[str]) -> tuple[Config, dict[str, np.ndarray]]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedError(f"{path} is no checkpoint, or damaged: {error}") from error
     return document, arrays
+
+
+def hint(root: Group) -> str:
+    """What an error says further of a file that is a checkpoint, and nothing of others.
+
+    Args:
+        root: of an HDF5 file.
+    """
+    if set(root.members) != {"text", "data"} or "sum" not in root.attribute_names():
+        return ""
+    return (
+        " It is a checkpoint of a training: make and compile the model, then call load_checkpoint."
+    )
 
 
 def _check_kind(path: Any, document: Any) -> None:

@@ -12,6 +12,7 @@ from lamina import registry
 from lamina.optimizers.missing import MissingOptimizer
 from lamina.saving import (
     archive,
+    checkpoint_file,
     config,
     legacy_weights,
     limits,
@@ -101,7 +102,8 @@ def _of_h5(path: str, root: Group) -> Whole:
     if text is None:
         if legacy_weights.weights_group(root) is not None or "layers" in root:
             raise ValueError(f"{path} holds weights and no model. {_OF_WEIGHTS}")
-        raise ValueError(f"{path} is an HDF5 file without a model: it has no 'model_config'.")
+        hint = checkpoint_file.hint(root)
+        raise ValueError(f"{path} is an HDF5 file without a model: no 'model_config'.{hint}")
     section = root.text("training_config")
     try:
         parsed = None if section is None else limits.parse(section, f"{path}: training_config")

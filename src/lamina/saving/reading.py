@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lamina.saving import archive, keras3_weights, legacy_weights, tensors
+from lamina.saving import archive, checkpoint_file, keras3_weights, legacy_weights, tensors
 from lamina.saving.h5_checks import SIGNATURE, kind_of
 from lamina.saving.h5_file import Group, opened
 from lamina.saving.stored import Found, Part
@@ -67,6 +67,7 @@ def in_h5(root: Group, model: Layer, by_name: bool = False) -> Found:
     raise ValueError(
         f"{root.place} holds no weights of Keras: it has neither 'layer_names' nor a group "
         f"'layers'. In it are {', '.join(list(root.members)[:6]) or 'no groups'}."
+        f"{checkpoint_file.hint(root)}"
     )
 
 
