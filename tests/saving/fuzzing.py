@@ -221,6 +221,7 @@ def _file(name: str) -> bytes:
 WHOLE = (
     *("keras1.2.2/plain.h5", "keras2.2.4/mlp.h5", "keras2.2.4/nested_sequential.h5"),
     *("keras3.15/plain.keras", "keras3.15/mlp.keras", "tf2.15/mlp.h5"),
+    "../lookups/keras3.15/numbers.keras",  # vocabularies beside the config
 )
 WEIGHTS = {
     "keras2.2.4/mlp.weights.h5": ("keras2.2.4", "mlp.h5"),

@@ -196,7 +196,7 @@ def of_archive(draw: random.Random, data: bytes) -> bytes:
     kind = draw.randrange(6)
     rename = {}
     if kind in (0, 1, 2, 3):
-        mutate = of_json if chosen.endswith(".json") else of_h5
+        mutate = {"json": of_json, "h5": of_h5}.get(chosen.rpartition(".")[2], of_bytes)
         members[chosen] = mutate(draw, members[chosen])
     elif kind == 4:
         rename[chosen] = draw.choice(("../" + chosen, "/" + chosen, chosen.upper(), "x"))

@@ -391,7 +391,25 @@ def lying(path: Path) -> Path:
     return path
 
 
+def misnamed(path: Path) -> Path:
+    """Where the members stand they say that their names are UTF-8, which these are not."""
+    data = bytearray(path.read_bytes())
+    place = data.find(b"PK\x03\x04")
+    while place >= 0:
+        data[place + 6 : place + 8] = (0x800).to_bytes(2, "little")
+        data[place + 30] = 0xFF
+        place = data.find(b"PK\x03\x04", place + 4)
+    path.write_bytes(data)
+    return path
+
+
+def packed_by_lzma(path: Path) -> Path:
+    return packed(path, members_of(path), compression=zipfile.ZIP_LZMA)
+
+
 ARCHIVES = {
+    "a name that is no text": (misnamed, "damaged or cut off"),
+    "another way of packing": (packed_by_lzma, "packed by the method 14, which is not read"),
     "encrypted": (encrypted, "is encrypted"),
     "a symbolic link": (linked, "no HDF5 file|link"),
     "a member twice": (twice, "in the archive twice"),

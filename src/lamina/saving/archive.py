@@ -6,6 +6,7 @@ import io
 import os
 import re
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -18,6 +19,7 @@ METADATA = "metadata.json"
 WEIGHTS = "model.weights.h5"
 
 MAX_MEMBERS = 10_000
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 _RATIO = 100  # Keras stores members as they are; weights hardly ever shrink to a tenth
 _FREE = 1 << 26  # bytes that a member may have whatever its ratio
 
@@ -47,7 +49,7 @@ def opened(source: str | os.PathLike[str] | IO[bytes], name: str | None = None) 
     label = name or str(getattr(source, "name", source))
     try:
         archive = zipfile.ZipFile(source)
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, ValueError) as error:
+    except (zipfile.BadZipFile, OSError, EOFError, struct.error, ValueError, RuntimeError) as error:
         raise ValueError(f"{label} is an archive that is damaged or cut off ({error}).") from error
     try:
         _check(archive, label)
@@ -93,6 +95,8 @@ def member(archive: zipfile.ZipFile, name: str, label: str, limit: int | None = 
         there = ", ".join(repr(one.filename) for one in archive.infolist()[:6]) or "nothing"
         raise refused(label, f"is an archive without {name!r}; in it are {there}") from None
     size, place = found.file_size, f"{label}: {name!r}"
+    if found.compress_type not in _PACKED:
+        raise refused(place, f"is packed by the method {found.compress_type}, which is not read")
     if limit is not None and size > limit:
         raise refused(place, f"has {size} bytes, more than the {limit} that are read")
     if size > _FREE and size > _RATIO * found.compress_size:
@@ -123,6 +127,7 @@ def assets(archive: zipfile.ZipFile, label: str, limit: int) -> Callable[[str], 
 
 def _bytes(archive: zipfile.ZipFile, found: zipfile.ZipInfo, place: str) -> bytes:
     errors = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
+    errors = (*errors, UnicodeDecodeError, struct.error)
     try:
         with archive.open(found) as stream:
             data = stream.read(found.file_size + 1)
