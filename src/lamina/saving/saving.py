@@ -58,10 +58,10 @@ def save_model(
     in ``tf.keras`` from ``.h5``; elsewhere it becomes several with the same weights, but Keras 3
     refuses an ``.h5`` file where one layer of the model holds it twice.
 
-    A layer that a release does not have is an error there: in both `Highway`, `MaxoutDense`, `SReLU`
-    and `ParametricSoftplus`, in Keras 3 also `LocallyConnected1D` and `LocallyConnected2D`. From
-    ``.h5`` Keras 3 loads no `Attention` and no `LayerNormalization` over several axes, from files
-    of its own neither.
+    A layer that a release does not have is an error there: in both `Highway`, `MaxoutDense`,
+    `SReLU` and `ParametricSoftplus`, in Keras 3 also `LocallyConnected1D` and `LocallyConnected2D`.
+    From ``.h5`` Keras 3 loads no `Attention` and no `LayerNormalization` over several axes, from
+    files of its own neither.
 
     The activation ``hard_sigmoid`` is not the same in Keras 2 and 3; files keep what this model
     computes, under a name that the other release does not know, or in a form that it refuses.
