@@ -1,12 +1,15 @@
 """Settings before any test: several devices, and nothing silent."""
 
 import os
+import tempfile
 
 os.environ.setdefault("KERAS_HOME", os.path.join(os.path.dirname(__file__), "no-keras-home"))
 os.environ.setdefault("MPLBACKEND", "agg")
-os.environ.setdefault("LAMINA_CACHE", "off")
+# Programs that several tests compile are compiled once, by either process.
+CACHE = tempfile.TemporaryDirectory(prefix="lamina-tests-")
+os.environ.setdefault("LAMINA_CACHE", CACHE.name)
 
-import jax
+import jax  # noqa: E402
 
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -14,8 +17,10 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 import pytest  # noqa: E402
 
-from lamina import config  # noqa: E402
-from lamina.core import policy  # noqa: E402
+from lamina import config, seeds  # noqa: E402
+from lamina.core import cache, policy  # noqa: E402
+
+cache.apply(config.compile_cache())
 
 
 def _reset() -> None:
@@ -32,3 +37,12 @@ def _settings_of_a_new_process():
     _reset()
     yield
     _reset()
+
+
+@pytest.fixture
+def unset():
+    """As in a process in which nobody set the global seed."""
+    kept = dict(seeds._state)
+    seeds._state.update(seed=None, drawn=0)
+    yield
+    seeds._state.update(kept)

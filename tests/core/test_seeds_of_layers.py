@@ -17,15 +17,6 @@ from lamina.models import Model, Sequential
 X = np.ones((3, 40), "f")
 
 
-@pytest.fixture
-def unset():
-    """As in a process in which nobody set the global seed."""
-    kept = dict(seeds._state)
-    seeds._state.update(seed=None, drawn=0)
-    yield
-    seeds._state.update(kept)
-
-
 def masks(layer, times=2):
     return [np.asarray(layer(X, training=True)) for _ in range(times)]
 

@@ -18,6 +18,8 @@ from lamina.models import Sequential
 from lamina.ops import projections
 from lamina.utils import set_random_seed
 
+pytestmark = pytest.mark.usefixtures("unset")
+
 ROOT = Path(__file__).parents[2]
 TABLE = runpy.run_path(str(ROOT / "tools" / "golden_augmentation.py"))
 IMAGES, SIZE = TABLE["IMAGES"], TABLE["SIZE"]
@@ -382,7 +384,7 @@ def test_boxes_are_those_of_keras(golden):
 def test_boxes_and_masks_follow_the_pixels(name):
     """The box around what a filled box becomes is the box that the layer gives, to a pixel."""
     layer = {
-        "flip": layers.RandomFlip(seed=4, bounding_box_format="xyxy"),
+        "flip": layers.RandomFlip(seed=1, bounding_box_format="xyxy"),
         "rotation": layers.RandomRotation((0.07, 0.07), "constant", bounding_box_format="xyxy"),
         "zoom": layers.RandomZoom((0.3, 0.3), (-0.2, -0.2), "constant", bounding_box_format="xyxy"),
         "shear": layers.RandomShear(

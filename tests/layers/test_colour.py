@@ -38,6 +38,8 @@ from lamina.models import Sequential, load_model
 from lamina.ops import colour
 from lamina.utils import set_random_seed
 
+pytestmark = pytest.mark.usefixtures("unset")
+
 ROOT = Path(__file__).parents[2]
 TABLE = runpy.run_path(str(ROOT / "tools" / "golden_colour.py"))
 CASES = TABLE["cases"]()

@@ -511,6 +511,10 @@ def test_all_layers_are_recorded():
     # In test_configs_recurrent.py.
     functions |= {layers.Bidirectional, layers.TimeDistributed, layers.Wrapper, layers.ConvRNN2D}
     functions |= {layers.SpectralNormalization}  # in test_spectra.py
+    # In test_lookups.py.
+    functions |= {layers.CategoryEncoding, layers.Discretization, layers.Hashing}
+    functions |= {layers.HashedCrossing, layers.IntegerLookup, layers.StringLookup}
+    functions |= {layers.TextVectorization}
     # In test_augmentation.py, with the configs of Keras 3.15.
     functions |= {layers.RandomFlip, layers.RandomRotation, layers.RandomZoom, layers.RandomCrop}
     functions |= {layers.RandomTranslation, layers.RandomShear, layers.RandomPerspective}

@@ -12,6 +12,7 @@ import pytest
 
 from lamina import layers
 from lamina.layers import Input
+from lamina.layers.augmentation import Augmentation
 
 SCALES, MOMENTS = ("gamma", "beta"), ("moving_mean", "moving_variance")
 KERNEL, DEPTHWISE = ["kernel", "bias"], ["depthwise_kernel", "bias"]
@@ -195,23 +196,13 @@ CASES = {
     "mel": ("MelSpectrogram", {"fft_length": 8, "sequence_stride": 3}, (2, 5, 17), []),
     "random_flip": ("RandomFlip", {"seed": 3}, (2, 6, 7, 4), []),
     "random_zoom": ("RandomZoom", {"height_factor": 0.2, "seed": 3}, (2, 6, 7, 4), []),
-    "random_crop": ("RandomCrop", {"height": 3, "width": 5, "seed": 3}, (2, 6, 7, 4), []),
     "boxes": ("MaxNumBoundingBoxes", {"max_number": 5}, (2, 6, 7, 4), []),
 }
 CASES |= {
     kind: (kind, options | {"seed": 3}, (2, 6, 7, 3), [])
     for kind, options in {
         "RandomBrightness": {"factor": 0.5},
-        "RandomContrast": {"factor": 0.5},
         "RandomHue": {"factor": 0.5},
-        "RandomSaturation": {"factor": 0.5},
-        "RandomColorJitter": {"brightness_factor": 0.5, "contrast_factor": 0.5},
-        "RandomColorDegeneration": {"factor": 0.5},
-        "RandomGrayscale": {},
-        "RandomInvert": {},
-        "RandomPosterization": {"factor": 4},
-        "RandomSharpness": {"factor": 0.5},
-        "RandomGaussianBlur": {},
         "Solarization": {},
     }.items()
 }
@@ -311,11 +302,16 @@ def test_unknown_batch_stays_unknown(case):
     assert output.shape == (None, *jax.eval_shape(layer, values).shape[1:])
 
 
+def calm(layer, values):
+    """Outputs as in prediction: layers that change images at random act where nobody says so."""
+    return layer(values, training=False) if isinstance(layer, Augmentation) else layer(values)
+
+
 def test_config_round_trip_keeps_outputs(case):
     cls, options, values, _ = case
     layer = noisy(cls(**options), values)
     copy = noisy(restored(cls, layer), values)
-    np.testing.assert_array_equal(copy(values), layer(values))
+    np.testing.assert_array_equal(calm(copy, values), calm(layer, values))
 
 
 def test_config_round_trip_keeps_the_config(case):
@@ -375,12 +371,17 @@ def test_every_public_layer_is_here():
     # They hold layers, or take states: in test_recurrent.py and test_wrappers.py.
     bases |= {layers.Bidirectional, layers.TimeDistributed, layers.Wrapper, layers.ConvRNN2D}
     bases |= {layers.SpectralNormalization}  # in test_spectra.py
-    bases |= {layers.AugMix, layers.RandAugment}  # in test_colour.py: they hold layers
+    # In test_colour.py.
+    bases |= {layers.AugMix, layers.RandAugment, layers.RandomContrast, layers.RandomSaturation}
+    bases |= {layers.RandomColorJitter, layers.RandomColorDegeneration, layers.RandomGrayscale}
+    bases |= {layers.RandomInvert, layers.RandomPosterization, layers.RandomSharpness}
+    bases |= {layers.RandomGaussianBlur}
     # They read texts, or integers alone: in test_lookups.py.
     bases |= {layers.CategoryEncoding, layers.Discretization, layers.Hashing, layers.HashedCrossing}
     bases |= {layers.IntegerLookup, layers.StringLookup, layers.TextVectorization}
     # In test_augmentation.py.
     bases |= {layers.Pipeline, layers.RandomHeight, layers.RandomWidth, layers.RandomErasing}
+    bases |= {layers.RandomCrop}
     bases |= {layers.RandomRotation, layers.RandomTranslation, layers.RandomShear, layers.MixUp}
     bases |= {layers.RandomPerspective, layers.RandomElasticTransform, layers.CutMix}
     bases |= {layers.RNN, layers.StackedRNNCells, layers.ConvLSTM2DCell}

@@ -138,7 +138,7 @@ def counted(places: Array, size: int) -> Array:
     Array([[1., 0., 2., 0.]], dtype=float32)
     """
     rows = places.reshape(-1, places.shape[-1])
-    first = jnp.arange(rows.shape[0])[:, None] * size
+    first = jnp.arange(rows.shape[0], dtype=rows.dtype)[:, None] * size
     found = jnp.zeros(rows.shape[0] * size, jnp.float32)
     found = found.at[rows + jnp.broadcast_to(first, rows.shape)].add(1.0)
     return found.reshape(*places.shape[:-1], size)
@@ -196,7 +196,7 @@ def locally_equalized(images: Array, tiles: Sequence[int], limit: float) -> Arra
     tables = _ranks(counted(parts, LEVELS), parts.shape[-1], limit)
     rows, columns = (_neighbours(*one) for one in zip((height, width), tiles, sizes, strict=True))
     result = jnp.zeros(images.shape, jnp.float32)
-    picture = np.arange(batch)[:, None, None, None]
+    picture = np.arange(batch, dtype=np.int32)[:, None, None, None]
     for row, near in rows:
         for column, close in columns:
             share = near[:, None] * close[None, :]
@@ -204,7 +204,7 @@ def locally_equalized(images: Array, tiles: Sequence[int], limit: float) -> Arra
                 picture,
                 row[None, :, None, None],
                 column[None, None, :, None],
-                np.arange(channels)[None, None, None, :],
+                np.arange(channels, dtype=np.int32)[None, None, None, :],
                 levels,
             ]
             result = result + value * jnp.broadcast_to(share[None, :, :, None], value.shape)
@@ -228,7 +228,7 @@ def _ranks(found: Array, pixels: int, limit: float) -> Array:
 def _neighbours(length: int, count: int, size: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """For each pixel of an axis the two tiles whose middles are nearest, with their weights."""
     place = (np.arange(length) - size / 2) / size
-    low = np.floor(place).astype(int)
+    low = np.floor(place).astype(np.int32)
     far = (place - low).astype(np.float32)
     ends = (np.clip(low, 0, count - 1), np.clip(low + 1, 0, count - 1))
     return [(ends[0], 1 - far), (ends[1], far)]

@@ -27,8 +27,8 @@ def power_iteration(matrix: Any, start: Any, rounds: int) -> tuple[Array, Array]
         The value, of shape ``()``, and the vector ``u``.
 
     >>> value, vector = power_iteration(jnp.diag(jnp.array([3.0, 1.0])), jnp.ones((1, 2)), 8)
-    >>> value.round(3), vector.round(3)
-    (Array(3., dtype=float32), Array([[1., 0.]], dtype=float32))
+    >>> round(float(value), 3), vector.round(3)
+    (3.0, Array([[1., 0.]], dtype=float32))
     """
     matrix, right = jnp.asarray(matrix), jnp.asarray(start)
     left = jnp.zeros((1, matrix.shape[0]), matrix.dtype)
