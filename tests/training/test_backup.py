@@ -387,7 +387,7 @@ def test_unknown_arguments_are_named():
 
 
 KILLED = """
-import json, os, random, signal, sys
+import glob, json, os, random, signal, sys, time
 import numpy as np
 sys.path.insert(0, {tests!r})
 from tests.training import test_backup as here
@@ -397,6 +397,7 @@ def script(folder, report):
         every_batch = True
         def on_train_batch_end(self, batch, logs=None):
             os.write(report, b".")
+            time.sleep(0.05)  # the thread that writes is slower than these batches
     model = here.built(1)
     keeper = [here.BackupAndRestore(folder, save_freq=2)] if folder else []
     keeper.append(Report())
@@ -418,6 +419,8 @@ def attempt(folder, batches):
     while done != batches and os.read(out, 1):
         done += 1
     if batches is not None:
+        while not glob.glob(os.path.join(folder, "*")):  # hidden ones are not whole yet
+            time.sleep(0.01)
         os.kill(child, signal.SIGKILL)
     with os.fdopen(result) as file:
         text = file.read()
