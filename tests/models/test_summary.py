@@ -16,7 +16,7 @@ def lines_of(model, **options):
 def row(lines, name):
     """The cells of the line that begins with a name."""
     (line,) = [line for line in lines if line.strip("| ").startswith(f"{name} (")]
-    return [cell for cell in line.strip().split("  ") if cell.strip()]
+    return [cell.strip() for cell in line.strip().split("  ") if cell.strip()]
 
 
 @pytest.fixture
@@ -29,10 +29,12 @@ def graph():
 
 
 def test_each_line_goes_to_print_fn_once():
-    model = Sequential([Dense(40, input_shape=(30,), name="first"), Dense(2)], name="m")
+    model = Sequential(
+        [Dense(40, input_shape=(30,), name="first"), Dense(2, name="last")], name="m"
+    )
     lines = lines_of(model)
     assert lines[0] == 'Model: "m"'
-    assert row(lines, "first")[1:] == [" (None, 40)", " 1,240"]
+    assert row(lines, "first")[1:] == ["(None, 40)", "1,240"]
     assert not any("\n" in line for line in lines)
     assert "Connected" not in "".join(lines)
     assert "Total params: 1,322 (5.16 KB)" in lines
