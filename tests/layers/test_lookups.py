@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from lamina import layers, ops
+from lamina.callbacks import Callback
 from lamina.models import Model, Sequential, clone_model
 
 FOLDER = Path(__file__).parents[1] / "golden" / "lookups"
@@ -238,9 +239,9 @@ def test_models_of_texts_predict():
     words, numbers = np.array([["a cat"], ["Dog!"], [""]]), np.ones((3, 2), "float32")
     whole = model.predict([words, numbers], batch_size=2)
     assert whole.shape == (3, 2)
-    np.testing.assert_allclose(whole, model([words, numbers]), rtol=1e-6)
+    np.testing.assert_allclose(whole, model([words, numbers]), rtol=1e-6, atol=1e-6)
     by_name = model.predict({"x": words.tolist(), "y": numbers})
-    np.testing.assert_allclose(whole, by_name, rtol=1e-6)
+    np.testing.assert_allclose(whole, by_name, rtol=1e-6, atol=1e-6)
     rest = Model([places, y], model.output)
     np.testing.assert_allclose(rest.predict([text(words), numbers]), whole, rtol=1e-6)
     stack = Sequential([layers.Input((1,), dtype="string"), text, layers.Embedding(4, 2)])
@@ -373,3 +374,29 @@ def test_a_graph_keeps_the_size_of_its_vectors():
     lookup(x)
     with pytest.raises(ValueError, match=r"4 places now, but a model was built with vectors of 3"):
         lookup.set_vocabulary([4, 6, 8])
+
+
+def test_models_of_texts_predict_with_callbacks_and_no_training():
+    class Batches(Callback):
+        rows: list
+
+        def on_predict_begin(self, logs=None):
+            self.rows = []
+
+        def on_predict_batch_end(self, batch, logs=None):
+            self.rows.append(len(logs["outputs"]))
+
+    x = layers.Input((1,), dtype="string")
+    found = layers.StringLookup(vocabulary=["a", "b"], output_mode="one_hot")(x)
+    model = Model(x, layers.Dropout(0.9)(layers.Rescaling(2.0)(found)))
+    words, seen = np.array([["a"], ["b"], ["c"], ["a"], ["b"]]), Batches()
+    outputs = model.predict(words, batch_size=2, callbacks=[seen])
+    np.testing.assert_array_equal(outputs, 2 * np.eye(3)[[1, 2, 0, 1, 2]])
+    assert seen.rows == [2, 2, 1]
+    np.testing.assert_array_equal(model.predict_on_batch(words), outputs)
+    assert len(model.predict(words, batch_size=2, steps=1, callbacks=seen)) == 2
+    assert seen.rows == [2]
+    with pytest.raises(ValueError, match="predict got no data"):
+        model.predict(words[:0])
+    with pytest.raises(ValueError, match="batch_size must be"):
+        model.predict(words, batch_size=0)

@@ -38,6 +38,7 @@ class Placement:
             NamedSharding(mesh, PartitionSpec(axis)),
             NamedSharding(mesh, PartitionSpec(None, axis)),
         )
+        self._waits = jax.default_backend() == "cpu"
         self._steps: WeakSet[SplitSteps] = WeakSet()
         self._models: WeakSet[Any] = WeakSet()
 
@@ -164,9 +165,17 @@ class Placement:
         self.ready(model)
 
         def call(batch: Any, **options: Any) -> Any:
-            return model(self.split(batch), **options)
+            return self.settled(model(self.split(batch), **options))
 
         return call
+
+    def settled(self, found: Any) -> Any:
+        """Results, once they are there if the devices are parts of a CPU.
+
+        Such devices share the CPU's threads, and two runs under way can wait for each other for
+        ever.
+        """
+        return jax.block_until_ready(found) if self._waits else found
 
     def ready(self, model: Any) -> None:
         """Put the weights of a model that is about to predict on all devices."""

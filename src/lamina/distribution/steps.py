@@ -38,13 +38,11 @@ class SplitSteps(Steps):
         self, compiled: Callable[..., Any], place: Callable[[Any], Any], axis: int = 0
     ) -> Callable[..., Any]:
         """A compiled step that first puts its arguments on the devices."""
-        placement, waits = self.placement, jax.default_backend() == "cpu"
+        placement = self.placement
 
         def run(state: Any, settings: Any, batch: Any, *rest: Any) -> Any:
             placed = placement.spread(state), place(settings), placement.split(batch, axis)
-            found = compiled(*placed, *rest)
-            # Parts of a CPU share its threads: two runs under way can wait for each other for ever.
-            return jax.block_until_ready(found) if waits else found
+            return placement.settled(compiled(*placed, *rest))
 
         return run
 

@@ -99,6 +99,8 @@ class BatchMethods(Host):
         >>> model.predict_on_batch(np.ones((4, 2))).shape
         (4, 1)
         """
+        if self.takes_texts:
+            return self.predict(x, batch_size=ALL_ROWS)
         batch = as_one_batch(x, ALL_ROWS, "predict_on_batch")
         if batch is None:
             source = self._source(x, batch_size=ALL_ROWS, where="predict_on_batch")

@@ -1,8 +1,9 @@
-"""Predictions of models that read texts: row by row of arrays that no compiled program takes."""
+"""Data for models that read texts: batches of arrays that no compiled program takes."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -10,16 +11,17 @@ import jax
 import numpy as np
 
 from lamina.core.shapes import listed
-from lamina.training import loop
 from lamina.training.data.arrays import DEFAULT_BATCH_SIZE
 from lamina.training.data.checks import check_count
+from lamina.training.data.source import Source
 
 if TYPE_CHECKING:
+    from lamina.training.data.structure import Data
     from lamina.typing import Nested
 
 
-def predicted(model: Any, x: Any, batch_size: int | None, steps: int | None) -> Any:
-    """Outputs of a model with inputs of texts.
+class TextSource(Source):
+    """Batches for a model with inputs of texts.
 
     Args:
         model: the model.
@@ -29,19 +31,34 @@ def predicted(model: Any, x: Any, batch_size: int | None, steps: int | None) -> 
         steps: batches to take.
 
     Raises:
-        ValueError: there is no data, or inputs have different numbers of rows.
+        ValueError: `batch_size` is no positive number, or inputs have different numbers of rows.
     """
-    size = check_count(
-        DEFAULT_BATCH_SIZE if batch_size is None else batch_size, "predict: batch_size"
-    )
-    if isinstance(x, list | tuple | dict) or hasattr(x, "shape"):
-        batches = _parts(model, _arrays(model, x), size)
-    else:
-        batches = (_arrays(model, _inputs(model, batch)) for batch in x)
-    outputs = [model(batch) for batch in itertools.islice(batches, steps)]
-    if not outputs:
-        raise ValueError(f"{model}: predict got no data.")
-    return loop.joined(jax.device_get(outputs))
+
+    def __init__(self, model: Any, x: Any, batch_size: int | None, steps: int | None) -> None:
+        self._model, self._x, self.steps = model, x, steps
+        size = DEFAULT_BATCH_SIZE if batch_size is None else batch_size
+        self._size = check_count(size, "predict: batch_size")
+        if isinstance(x, list | tuple | dict) or hasattr(x, "shape"):
+            self._x = _arrays(model, x)
+            self.batch_size, self.samples = self._size, _rows(model, self._x)
+            there = math.ceil(self.samples / self._size)
+            self.steps = min(there, steps or there)
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Data]:
+        """The batches; texts have no order of their own in an epoch."""
+        del epoch
+        found = itertools.islice(self._all(), first, self.steps)
+        begun = next(found, None)
+        if begun is None:
+            raise ValueError(f"{self._model}: predict got no data.")
+        for batch in itertools.chain([begun], found):
+            yield batch, None, None
+
+    def _all(self) -> Iterator[Nested]:
+        if self.samples is None:
+            return (_arrays(self._model, _inputs(self._model, batch)) for batch in self._x)
+        spans = (slice(at, at + self._size) for at in range(0, self.samples, self._size))
+        return (jax.tree.map(lambda leaf, span=span: leaf[span], self._x) for span in spans)
 
 
 def _inputs(model: Any, batch: Any) -> Any:
@@ -64,9 +81,8 @@ def _array(value: Any) -> Any:
     return value if isinstance(value, np.ndarray | jax.Array) else np.asarray(value)
 
 
-def _parts(model: Any, arrays: Nested, size: int) -> Iterator[Nested]:
+def _rows(model: Any, arrays: Nested) -> int:
     rows = {len(leaf) for leaf in jax.tree.leaves(arrays)}
     if len(rows) != 1:
         raise ValueError(f"{model}: predict got inputs of different numbers of rows: {rows}.")
-    for start in range(0, rows.pop(), size):
-        yield jax.tree.map(lambda leaf, at=start: leaf[at : at + size], arrays)
+    return rows.pop()

@@ -300,14 +300,16 @@ class Trainer(Compiled):
         workload = _workload(workers, use_multiprocessing, max_queue_size)
         workload = translated(self.predict, old, {"steps": steps, **workload})
         self._refuse_own_steps()
-        if self.takes_texts:
-            return texts.predicted(self, x, batch_size, workload["steps"])
-        if callbacks is None and verbose in (0, "auto") and workload == _ALONE:
+        alone = callbacks is None and verbose in (0, "auto") and workload == _ALONE
+        if alone and not self.takes_texts:
             batch = as_one_batch(x, batch_size, "predict")
             if batch is not None:
                 most = DEFAULT_BATCH_SIZE if batch_size is None else batch_size
                 return loop.joined([lengths.predicted(self, batch, most)])
-        source = self._source(x, batch_size=batch_size, where="predict", **workload)
+        if self.takes_texts:
+            source: Source = texts.TextSource(self, x, batch_size, workload["steps"])
+        else:
+            source = self._source(x, batch_size=batch_size, where="predict", **workload)
         try:
             verbose = 0 if verbose == "auto" else verbose
             listed = self._plain_callbacks("predict", callbacks, verbose, source)

@@ -117,6 +117,8 @@ class Blocks:
         with readers:
             values = [variable._value for variable in self.program.variables]
             outputs, noted = self._run(values, leaves, np.int32(first), np.int32(count))
+        if current.placement is not None:
+            current.placement.settled(noted)
         if self.program.faults:
             check, row, value, batch = noted_in(noted)
             if check >= 0:

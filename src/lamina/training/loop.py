@@ -191,7 +191,8 @@ def predict(model: Any, source: Source, callbacks: CallbackList) -> Any:
                 parts.append(part)
                 interrupt.check()
                 callbacks.on_progress(done, source.steps, {})
-            batches = resident.moved_ahead(source.batches(0, done))
+            batches = source.batches(0, done)
+            batches = batches if model.takes_texts else resident.moved_ahead(batches)
             for step, (x, _, _) in enumerate(batches, done):
                 if each:
                     callbacks.on_predict_batch_begin(step, {})
