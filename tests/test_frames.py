@@ -88,7 +88,7 @@ def within_a_run(layer: Any, x: Any, call: Callable[[Any], Any]) -> None:
 
 
 LAYERS = {
-    "Conv2D": (lambda: Conv2D(5, 3, name="c"), (2, 8, 9, 3), "conv_general_dilated"),
+    "Conv2D": (lambda: Conv2D(40, 3, name="c"), (2, 8, 9, 6), "conv_general_dilated"),
     "Dense": (lambda: Dense(5, name="d"), (2, 8), "dot_general"),
 }
 each_layer = pytest.mark.parametrize(
@@ -140,6 +140,22 @@ def test_a_layer_crosses_few_frames(
     within_a_run(layer, np.ones(shape, "f"), call)
     assert found[0].count <= 20, str(found[0])
     assert found[0].files <= 8, str(found[0])
+
+
+def test_a_convolution_of_few_channels_crosses_few_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(masks, "table", {})
+    found: list[Frames] = []
+
+    def call(x: Any) -> Any:
+        with Frames() as frames:
+            outputs = layer(x)
+        found.append(frames)
+        return outputs
+
+    layer = Conv2D(5, 3, name="few")
+    within_a_run(layer, np.ones((2, 8, 9, 3), "f"), call)
+    assert found[0].count <= 27, str(found[0])
+    assert found[0].files <= 9, str(found[0])
 
 
 def small_model() -> Any:

@@ -19,7 +19,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from workloads import Layer, Workload
 
 from lamina.core.jit import compiler_options
-from lamina.ops import conv, embedding, linear, norm, pool, random
+from lamina.ops import conv, embedding, global_pool, linear, norm, pool, random
 
 RATE, KEEP, KEEP_SQUARES, EPSILON = 1e-3, 0.9, 0.999, 1e-7
 jit = partial(jax.jit, compiler_options=compiler_options())
@@ -196,7 +196,7 @@ class Run:
         if kind.startswith("MaxPooling"):
             window = (options["pool_size"],) * (x.ndim - 2)
             return pool.max_pool(x, window, window)
-        whole = pool.global_max_pool if "Max" in kind else pool.global_average_pool
+        whole = global_pool.global_max_pool if "Max" in kind else global_pool.global_average_pool
         return whole(x)
 
     def dropped(self, x: Any, rate: float) -> Any:

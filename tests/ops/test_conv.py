@@ -1,5 +1,6 @@
 """Convolutions against a loop over output places, and their gradients against differences."""
 
+import collections
 import itertools
 from typing import Any
 
@@ -119,10 +120,93 @@ CASES = [
 ]
 
 
+# With no numbers for it, nothing goes number by number.
+@pytest.mark.parametrize("numbers", [0, 50])
 @pytest.mark.parametrize(("shape", "window", "strides", "dilation", "padding", "outputs"), CASES)
-def test_conv_and_gradients(shape, window, strides, dilation, padding, outputs):
+def test_conv_and_gradients(
+    shape, window, strides, dilation, padding, outputs, numbers, monkeypatch
+):
+    monkeypatch.setattr("lamina.ops.conv.MOST_NUMBERS", numbers)
     kernel = noise(*window, shape[-1], outputs)
     check(noise(*shape), kernel, strides, dilation, padding)
+
+
+def plain_conv(x, kernel):
+    return conv(x, kernel, strides=(1, 1), dilation=(1, 1), padding="same")
+
+
+def counts(function, *arguments):
+    """How often each primitive is in a program, what it calls included; on CPUs."""
+    found = collections.Counter()
+
+    def enter(program):
+        for equation in program.eqns:
+            name = equation.primitive.name
+            found[name] += 1
+            inner = list(jaxprs_in_params(equation.params))
+            on_cpus = equation.params.get("branches_platforms") is not None
+            for one in inner[:1] if on_cpus else inner:
+                enter(one)
+
+    enter(jax.make_jaxpr(function)(*arguments).jaxpr)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("window", "channels", "outputs", "few"),
+    [
+        ((3, 3), 1, 32, True),
+        ((5, 5), 2, 32, True),
+        ((5, 5), 2, 33, False),
+        ((3, 17), 1, 7, False),
+        ((1, 1), 3, 7, False),
+    ],
+)
+def test_kernels_of_few_numbers_are_applied_number_by_number(window, channels, outputs, few):
+    x, kernel = np.ones((2, 6, 7, channels), "f"), np.ones((*window, channels, outputs), "f")
+    found = counts(plain_conv, x, kernel)
+    products = window[0] * window[1] * channels
+    assert found["mul"] == (products if few else 0)
+    # XLA must not know which branch is taken; the other one convolves.
+    assert found["is_finite"] == few
+    assert found["conv_general_dilated"] == 1
+
+
+def test_a_gradient_of_the_kernel_alone_computes_no_other_tangent():
+    x, kernel = noise(2, 6, 7, 3).astype("f"), noise(3, 3, 3, 5).astype("f")
+
+    def total(x, kernel):
+        return (plain_conv(x, kernel) ** 2).sum()
+
+    alone = counts(jax.grad(total, 1), x, kernel)["conv_general_dilated"]
+    both = counts(jax.grad(total, (0, 1)), x, kernel)["conv_general_dilated"]
+    assert both == alone + 1
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_kernel_that_is_not_finite_gives_what_any_form_gives(value, monkeypatch):
+    x, kernel = noise(2, 6, 7, 3).astype("f"), noise(3, 3, 3, 5).astype("f")
+    kernel[0, 0, 0, 0] = value
+    found = plain_conv(x, kernel)
+    monkeypatch.setattr("lamina.ops.conv.MOST_NUMBERS", 0)
+    np.testing.assert_allclose(found, plain_conv(x, kernel), rtol=1e-4, atol=1e-5)
+    assert not np.isfinite(found[..., 0]).all()
+    assert np.isfinite(found[..., 1:]).all()
+
+
+def test_derivatives_of_few_channels_in_both_directions():
+    with jax.enable_x64(True):
+        x, kernel, direction = noise(2, 4, 5, 2), noise(2, 3, 2, 3), noise(2, 3, 2, 3)
+        along = jax.jvp(lambda kernel: plain_conv(x, kernel), (kernel,), (direction,))[1]
+        np.testing.assert_allclose(along, plain_conv(x, direction), atol=1e-12)
+
+        def total(kernel):
+            return (plain_conv(x, kernel) ** 2).sum()
+
+        second = jax.jvp(jax.grad(total), (kernel,), (direction,))[1]
+        step = 1e-4 * direction
+        slope = (jax.grad(total)(kernel + step) - jax.grad(total)(kernel - step)) / 2e-4
+        np.testing.assert_allclose(second, slope, rtol=1e-7, atol=1e-7)
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])

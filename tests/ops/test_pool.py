@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lamina.ops.global_pool import global_average_pool, global_max_pool
 from lamina.ops.pool import (
     average_pool,
-    global_average_pool,
-    global_max_pool,
     max_pool,
     pool_output_size,
 )
@@ -185,6 +184,37 @@ def test_global(data_format, keepdims, shape):
     for ours, numpy in (global_max_pool, np.max), (global_average_pool, np.mean):
         y = ours(x, data_format=data_format, keepdims=keepdims)
         np.testing.assert_allclose(y, numpy(x, axis=axes, keepdims=keepdims), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("shape", [(2, 4, 4, 3), (2, 5, 7, 3), (2, 3, 5, 4, 3)])
+def test_global_in_parts(shape, keepdims):
+    with jax.enable_x64(True):
+        x = np.round(2 * rng.standard_normal(shape)) / 2  # with equal maxima
+        axes = tuple(range(1, len(shape) - 1))
+        best, weights = x.max(axes, keepdims=True), rng.standard_normal((2, 3))
+        spread = weights.reshape(2, *[1] * len(axes), 3)
+
+        def total(pool):
+            return lambda x: (pool(x, keepdims=keepdims).reshape(2, 3) * weights).sum()
+
+        here = x == best
+        expected = spread * here / here.sum(axes, keepdims=True)
+        found = jax.grad(total(global_max_pool))(x)
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+        assert (here.sum(axes) > 1).any()
+        found = jax.grad(total(global_average_pool))(x)
+        expected = np.broadcast_to(spread / np.prod(shape[1:-1]), shape)
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+        along = rng.standard_normal(shape)
+        along = jax.jvp(global_average_pool, (x,), (along,))[1], along.mean(axes)
+        np.testing.assert_allclose(*along, atol=1e-12)
+
+
+def test_the_global_maximum_of_not_a_number():
+    x = rng.standard_normal((2, 5, 7, 3))
+    x[1, 4, 6, 2] = np.nan  # in what is left over by the parts
+    np.testing.assert_array_equal(np.isnan(global_max_pool(x)), [[0, 0, 0], [0, 0, 1]])
 
 
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])

@@ -10,7 +10,7 @@ from lamina.core.spec import InputSpec
 from lamina.layers import checks
 from lamina.layers.elementwise import Rearranging, as_float
 from lamina.layers.spatial import Spatial
-from lamina.ops import pool
+from lamina.ops import global_pool
 from lamina.typing import DataFormat, LayerOptions, Shape
 
 if TYPE_CHECKING:
@@ -55,14 +55,14 @@ class GlobalAverage(GlobalPooling):
 
     def call(self, inputs: Array) -> Array:
         inputs = as_float(inputs, self)
-        return pool.global_average_pool(inputs, self.data_format, keepdims=self.keepdims)
+        return global_pool.global_average_pool(inputs, self.data_format, keepdims=self.keepdims)
 
 
 class GlobalMax(GlobalPooling):
     """Largest value over all spatial axes; arguments are those of `GlobalPooling`."""
 
     def call(self, inputs: Array) -> Array:
-        return pool.global_max_pool(inputs, self.data_format, keepdims=self.keepdims)
+        return global_pool.global_max_pool(inputs, self.data_format, keepdims=self.keepdims)
 
 
 class OverSteps(GlobalPooling):
@@ -105,7 +105,7 @@ class GlobalAveragePooling1D(OverSteps, GlobalAverage):
                 f"{self}: mask must have shape (batch, steps), got {mask.shape} for an input of "
                 f"shape {inputs.shape} ({self.data_format})."
             )
-        return pool.global_average_pool(inputs, self.data_format, mask, self.keepdims)
+        return global_pool.global_average_pool(inputs, self.data_format, mask, self.keepdims)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return None

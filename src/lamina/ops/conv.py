@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
+from lamina.ops.conv_forms import Plan, each_channel, each_group, each_number, plain
 from lamina.ops.geometry import (
     axis_names,
     conv_output_size,
@@ -20,7 +20,6 @@ from lamina.ops.geometry import (
     transpose_padding,
     window_padding,
 )
-from lamina.ops.shape import repeat_elements
 
 if TYPE_CHECKING:
     from lamina.typing import Array, CausalPadding, DataFormat, Padding
@@ -29,6 +28,10 @@ if TYPE_CHECKING:
 MOST_CELLS = 64
 MOST_GROUPS = 64
 """Up to here a convolution by groups is taken apart on CPUs; beyond, compiling takes too long."""
+
+MOST_NUMBERS = 50
+MOST_PRODUCTS = 1600
+"""Numbers in a window, and in the kernel, up to which it is applied number by number on CPUs."""
 
 
 def conv(
@@ -79,106 +82,37 @@ def conv(
     whole = partial(
         lax.conv_general_dilated,
         window_strides=tuple(strides),
-        padding=pads,
+        padding=tuple(pads),
         rhs_dilation=tuple(dilation),
         dimension_numbers=axis_names(x.ndim, data_format),
+        feature_group_count=groups,
     )
-    if groups == 1 and x.ndim < 5:
+    plan = Plan(whole, tuple(pads), tuple(strides), tuple(dilation), groups, data_format)
+    form = _form_for_cpus(plan, x, kernel)
+    if form is None:
         return whole(x, kernel)
-    grouped = partial(whole, feature_group_count=groups)
-    if groups == 1:
-        slices = partial(
-            _depths_as_channels,
-            pads=pads,
-            strides=tuple(strides),
-            dilation=tuple(dilation),
-            data_format=data_format,
-        )
-        return lax.platform_dependent(x, kernel, cpu=slices, default=whole)
-    channel_axis = 1 if data_format == "channels_first" else x.ndim - 1
-    if kernel.shape[-2] == 1 and math.prod(kernel.shape[:-2]) <= MOST_CELLS:
-        steps = tuple(strides), tuple(dilation)
-        apart = partial(_each_channel, pads=pads, steps=steps, axes=axes, channel_axis=channel_axis)
-    elif groups <= MOST_GROUPS:
-        apart = partial(_each_group, whole=whole, groups=groups, channel_axis=channel_axis)
-    else:
-        return grouped(x, kernel)
-    return lax.platform_dependent(x, kernel, cpu=apart, default=grouped)
+    return lax.platform_dependent(x, kernel, cpu=partial(form, plan), default=whole)
 
 
-def _depths_as_channels(
-    x: Array,
-    kernel: Array,
-    *,
-    pads: Sequence[tuple[int, int]],
-    strides: Sequence[int],
-    dilation: Sequence[int],
-    data_format: DataFormat,
-) -> Array:
-    """Convolve over two axes, with the depths of the window as channels (fast on CPUs).
+Form = Callable[[Plan, Any, Any], Any]
 
-    XLA's own convolutions over three axes are naive loops there. Adding up one convolution for
-    each depth takes about twice as long as this: more of it is memory that is written and read.
+
+def _form_for_cpus(plan: Plan, x: Array, kernel: Array) -> Form | None:
+    """The fastest form on CPUs; ``None`` if that is XLA's own.
+
+    The limits were measured; `benchmarks/README.md` has the figures.
     """
-    channels_first = data_format == "channels_first"
-    x = jnp.moveaxis(x, 2, 1) if channels_first else x
-    config = [(0, 0, 0)] * x.ndim
-    config[1] = (*pads[0], 0)
-    x = lax.pad(x, jnp.zeros((), x.dtype), config)
-    depths = []
-    for depth in range(kernel.shape[0]):
-        end = x.shape[1] - (kernel.shape[0] - 1 - depth) * dilation[0]
-        depths.append(lax.slice_in_dim(x, depth * dilation[0], end, strides[0], 1))
-    part = jnp.concatenate(depths, axis=2 if channels_first else -1)
-    # Depth joins the batch.
-    made = lax.conv_general_dilated(
-        part.reshape(-1, *part.shape[2:]),
-        jnp.moveaxis(kernel, 0, 2).reshape(*kernel.shape[1:3], -1, kernel.shape[-1]),
-        strides[1:],
-        pads[1:],
-        rhs_dilation=dilation[1:],
-        dimension_numbers=axis_names(4, data_format),
-    )
-    made = made.reshape(*part.shape[:2], *made.shape[1:])
-    return jnp.moveaxis(made, 1, 2) if channels_first else made
-
-
-def _each_group(
-    x: Array, kernel: Array, *, whole: Callable[..., Array], groups: int, channel_axis: int
-) -> Array:
-    """Convolve the groups one by one: XLA's grouped gradients are up to 80 times slower on CPUs."""
-    parts = zip(jnp.split(x, groups, channel_axis), jnp.split(kernel, groups, axis=-1), strict=True)
-    return jnp.concatenate([whole(part, weights) for part, weights in parts], channel_axis)
-
-
-def _each_channel(
-    x: Array,
-    kernel: Array,
-    *,
-    pads: Sequence[tuple[int, int]],
-    steps: tuple[Sequence[int], Sequence[int]],
-    axes: Sequence[int],
-    channel_axis: int,
-) -> Array:
-    """Add up the cells of the window, each times its weights: one fused pass on a CPU."""
-    x = repeat_elements(x, kernel.shape[-1] // x.shape[channel_axis], channel_axis)
-    config = [(0, 0, 0)] * x.ndim
-    for axis, pad in zip(axes, pads, strict=True):
-        config[axis] = (*pad, 0)
-    x = lax.pad(x, jnp.zeros((), x.dtype), config)
-    strides, dilation = steps
-    window = kernel.shape[:-2]
-    total = None
-    for cell in np.ndindex(*window):
-        part = x
-        for axis, at, size, stride, step in zip(axes, cell, window, strides, dilation, strict=True):
-            end = x.shape[axis] - (size - 1 - at) * step
-            part = lax.slice_in_dim(part, at * step, end, stride, axis)
-        part = part * lax.broadcast_in_dim(kernel[(*cell, 0)], part.shape, (channel_axis,))
-        total = part if total is None else total + part
-    if total is None:
-        raise ValueError(f"The kernel's window must hold something, got shape {kernel.shape}.")
-    return total
+    *window, channels, outputs = kernel.shape
+    cells, rank = math.prod(window), len(window)
+    if plan.groups > 1:
+        if channels == 1 and cells <= MOST_CELLS:
+            return each_channel
+        return each_group if plan.groups <= MOST_GROUPS else None
+    few = cells * channels <= MOST_NUMBERS and cells * channels * outputs <= MOST_PRODUCTS
+    exact = x.dtype == kernel.dtype and x.dtype in (jnp.float32, jnp.float64)
+    if few and exact and cells > 1:
+        return each_number
+    return plain if rank == 3 else None
 
 
 def depthwise_conv(

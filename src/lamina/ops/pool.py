@@ -111,58 +111,6 @@ def average_pool(
     return x * share
 
 
-def global_max_pool(
-    x: Any, data_format: DataFormat = "channels_last", keepdims: bool = False
-) -> Array:
-    """Largest value over all spatial axes.
-
-    >>> global_max_pool(jnp.arange(6.0).reshape(1, 3, 2))
-    Array([[4., 5.]], dtype=float32)
-    """
-    x = jnp.asarray(x)
-    return jnp.max(x, spatial_axes(x.ndim, data_format), keepdims=keepdims)
-
-
-def global_average_pool(
-    x: Any,
-    data_format: DataFormat = "channels_last",
-    mask: Any = None,
-    keepdims: bool = False,
-) -> Array:
-    """Mean over all spatial axes.
-
-    Args:
-        x: array of batch, one to three spatial axes, and channels.
-        data_format: where the channels are.
-        mask: for one spatial axis: which steps count, of shape ``(batch, steps)``. A row
-            without any gives NaN, as the mean of nothing.
-        keepdims: keep the spatial axes with size 1.
-
-    Raises:
-        ValueError: the mask does not fit.
-
-    >>> x, mask = jnp.arange(6.0).reshape(1, 3, 2), jnp.array([[True, True, False]])
-    >>> global_average_pool(x, mask=mask)
-    Array([[1., 2.]], dtype=float32)
-    """
-    x = jnp.asarray(x)
-    axes = spatial_axes(x.ndim, data_format)
-    if mask is None:
-        return jnp.mean(x, axes, keepdims=keepdims)
-    mask = jnp.asarray(mask)
-    steps = (x.shape[0], *(x.shape[axis] for axis in axes))
-    if len(axes) != 1 or mask.shape != steps:
-        raise ValueError(
-            f"global_average_pool: the mask must have shape (batch, steps), got {mask.shape} for "
-            f"an input of shape {x.shape} ({data_format})."
-        )
-    if not jnp.issubdtype(x.dtype, jnp.inexact):
-        x = x.astype(jnp.result_type(float))
-    counts = lax.broadcast_in_dim(mask.astype(x.dtype), x.shape, (0, *axes))
-    total = jnp.sum(x * counts, axes, keepdims=keepdims)
-    return total / jnp.sum(counts, axes, keepdims=keepdims)
-
-
 def _cases(
     x: Array, window: Sequence[int], strides: Sequence[int], data_format: DataFormat
 ) -> list[tuple[int, int, int]]:
@@ -357,8 +305,6 @@ def _spread(parts: list[Array], axis: int, stride: int, size: int) -> Array:
 
 __all__ = [
     "average_pool",
-    "global_average_pool",
-    "global_max_pool",
     "max_pool",
     "pool_output_size",
 ]
