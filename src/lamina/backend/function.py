@@ -111,7 +111,7 @@ class Function:
             self._forward, self._variables[training], values, *arrays, training=training, key=key
         )
         self._faults = list(outcome.call.faults)
-        return outcome.result, [(fault.row, fault.value) for fault in self._faults]
+        return outcome.result, pure.found_by(self._faults) if self._faults else None
 
     def __call__(self, inputs: Any = ()) -> Any:
         """Compute the outputs.
@@ -133,8 +133,8 @@ class Function:
             values = [variable._value for variable in self._variables[training]]
             found, faults = self._compiled(training, values, next_run_seed(), self._calls, arrays)
             self._calls += np.uint32(1)
-        rows, wrong = [row for row, _ in faults], [value for _, value in faults]
-        pure.raise_faults(self._faults, rows, wrong)
+        if faults is not None:
+            pure.raise_faults(self._faults, faults)
         computed = iter(found)
         outputs = [_next(computed, one) for one in self.outputs]
         news = [(variable, _next(computed, value)) for variable, value in self.updates]

@@ -26,6 +26,9 @@ def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
     Under a trace of the user's own (``jax.jit``, ``jax.grad``) the layer runs in that trace.
     """
+    key = _short_key(layer, args, kwargs)
+    if key is not None and key in layer._compiled_calls:
+        return layer._compiled_calls[key](layer, list(args), None)
     args = tuple(shapes.as_array(part) for part in args)
     if args and isinstance(args[0], str | bytes | set):
         raise _no_input(layer, args[0])
@@ -40,7 +43,7 @@ def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     dynamic = [leaf for leaf in leaves if _is_array(leaf)]
     static = tuple(None if _is_array(leaf) else leaf for leaf in leaves)
     sizes = tuple([(leaf.shape, leaf.dtype) for leaf in dynamic])
-    key = (structure, static, sizes, parts_token(layer))
+    key = _short_key(layer, args, kwargs) or (structure, static, sizes, parts_token(layer))
     program = layer._compiled_calls.get(key)
     origin = None if mask is None else masks.origin(shapes.listed(args[0]))
     if program is None:
@@ -57,6 +60,24 @@ def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         program = Program(layer, structure, static, found.variables)
         keep(layer, key, program)
         return program(layer, dynamic, origin)
+
+
+def _short_key(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What the program of a call depends on, if it has one array without a mask.
+
+    There may be `training` beside the array, as in the calls of ``predict``.
+    """
+    if len(args) != 1 or masks.table or getattr(layer, "run_eagerly", False):
+        return None
+    training = kwargs.get("training") if len(kwargs) == 1 else None
+    if kwargs and type(training) is not bool:
+        return None
+    (x,) = args
+    on_device = isinstance(x, jax.Array) and not isinstance(x, Tracer)
+    # The numbers in arrays of 64 bits are looked at in each call.
+    if on_device or (isinstance(x, np.ndarray) and x.dtype not in NARROW):
+        return x.shape, x.dtype, training, parts_token(layer)
+    return None
 
 
 def _no_input(layer: Layer, value: Any) -> TypeError:
@@ -197,7 +218,8 @@ def _eager(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], mask: An
     for variable in outcome.call.updated:
         variable.assign(outcome.call.values[variable])
     faults = outcome.call.faults
-    pure.raise_faults(faults, [f.row for f in faults], [f.value for f in faults])
+    if faults:
+        pure.raise_faults(faults, pure.found_by(faults))
     outputs, found = outcome.result
     keep_masks(layer, outputs, found)
     return outputs
@@ -264,7 +286,7 @@ class Program:
         self.faults = list(record.faults)
         self.owners = [owner for owner, _ in record.losses]
         self.draws = record.drawn
-        faults = [(fault.row, fault.value) for fault in record.faults]
+        faults = pure.found_by(record.faults) if record.faults else None
         losses = [loss for _, loss in record.losses]
         return outcome.result, [outcome.values[i] for i in self.updated], faults, losses
 
@@ -288,8 +310,8 @@ class Program:
         if self.draws:
             vars(layer)["_random_calls"] += 1
         (outputs, found), updates, faults, losses = result
-        if faults:
-            pure.raise_faults(self.faults, [row for row, _ in faults], [v for _, v in faults])
+        if faults is not None:
+            pure.raise_faults(self.faults, faults)
         for place, value in zip(self.updated, updates, strict=True):
             self.variables[place].assign(value)
         if losses or layer._call_losses:

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import jax
+import numpy as np
 
 from lamina import regularizers
 from lamina.core import (
@@ -37,6 +38,7 @@ from lamina.typing import Config, LayerOptions
 
 _OWN = ("name", "dtype", "trainable", "autocast")
 _UNSAID = {"activity_regularizer": None, "autocast": True}
+ARRAYS = (jax.Array, np.ndarray)
 OPTIONS = tuple(name for name in LayerOptions.__annotations__ if name not in _OWN)
 
 
@@ -199,7 +201,9 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply the layer: to arrays it gives arrays, to symbolic tensors symbolic ones."""
-        single = len(args) == 1 and not kwargs and isinstance(args[0], jax.Array)
+        single = len(args) == 1 and isinstance(args[0], ARRAYS)
+        if kwargs and single:
+            single = len(kwargs) == 1 and type(kwargs.get("training")) is bool
         if not single and is_symbolic((args, kwargs)):
             return self._record(args, kwargs)
         record = context.current()

@@ -143,16 +143,36 @@ def reads(function: Callable[..., Any], *args: Any, training: bool | None = None
     return list(table.notes)
 
 
-def raise_faults(faults: Sequence[Fault], rows: Any, values: Any) -> None:
+def found_by(faults: Sequence[Fault]) -> Any:
+    """What compiled code returns of its checks: one array, since each one takes time to read.
+
+    Args:
+        faults: the checks; at least one.
+
+    Returns:
+        int32 array with a pair for each check: the row, and the bits of the float32 value.
+    """
+    import jax.numpy as jnp
+    from jax import lax
+
+    pairs = []
+    for fault in faults:
+        value = jnp.asarray(fault.value).astype(jnp.float32)
+        row = jnp.asarray(fault.row).astype(jnp.int32)
+        pairs += [row, lax.bitcast_convert_type(value, jnp.int32)]
+    return jnp.stack(pairs).reshape(-1, 2)
+
+
+def raise_faults(faults: Sequence[Fault], found: Any) -> None:
     """Raise the error of the first check that failed.
 
     Args:
-        faults: the checks, in the order in which the compiled code returns their rows.
-        rows: row of each failure, -1 where there is none.
-        values: value of each failure.
+        faults: the checks.
+        found: what `found_by` made of them.
     """
     import numpy as np
 
-    for fault, row, value in zip(faults, np.asarray(rows), np.asarray(values), strict=True):
+    pairs = np.asarray(found)
+    for fault, (row, value) in zip(faults, pairs, strict=True):
         if row >= 0:
-            raise ValueError(fault.explain(int(row), float(value)))
+            raise ValueError(fault.explain(int(row), float(value.view(np.float32))))

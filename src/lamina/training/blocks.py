@@ -91,8 +91,10 @@ class Blocks:
             found = run(*jax.tree.leaves((values, batch_of(block, place))))
             (outputs, _), _, faults, _ = jax.tree.unflatten(jax.tree.structure(shapes), found)
             rows = jax.tree.map(lambda all, one: all.at[place].set(one), rows, outputs)
-            if faults:
-                checks = faults_of(faults, explanations(self.program.faults))
+            if faults is not None:
+                found_values = lax.bitcast_convert_type(faults[:, 1], jnp.float32)
+                pairs = list(zip(faults[:, 0], found_values, strict=True))
+                checks = faults_of(pairs, explanations(self.program.faults))
                 now = first_failure(checks, place.astype(jnp.uint32))
                 noted = jnp.where(has_failed(noted), noted, now)
             return rows, noted

@@ -1,0 +1,99 @@
+"""Running compiled code: what happens around a call."""
+
+import gc
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lamina.core import jit
+from lamina.layers import Dense, Embedding, Input, Lambda
+from lamina.models import Model, Sequential
+
+
+@pytest.fixture
+def collector():
+    """The garbage collector on, and as it was afterwards."""
+    was = gc.isenabled()
+    gc.enable()
+    yield
+    if not was:
+        gc.disable()
+
+
+@jit.tidy
+def running(fails=False):
+    if fails:
+        raise ValueError("no")
+    return gc.isenabled()
+
+
+@pytest.mark.usefixtures("collector")
+def test_the_garbage_collector_waits():
+    assert not running()
+    assert gc.isenabled()
+    with pytest.raises(ValueError, match="no"):
+        running(fails=True)
+    assert gc.isenabled()
+    gc.disable()
+    assert not running()
+    assert not gc.isenabled()
+
+
+@pytest.mark.usefixtures("collector")
+def test_tracing_a_step_collects_nothing():
+    inside = []
+
+    def noted(x):
+        inside.append(gc.isenabled())
+        return x
+
+    model = Sequential([Dense(3, input_shape=(4,)), Lambda(noted)])
+    model.compile("adam", "mse")
+    inside.clear()
+    model.fit(np.ones((8, 4), "f"), np.ones((8, 3), "f"), verbose=0)
+    assert inside
+    assert not any(inside)
+    assert gc.isenabled()
+
+
+def test_a_call_finds_its_program_by_shape_dtype_and_flags():
+    layer = Dense(3)
+    x = jnp.ones((2, 4))
+    layer(x)
+    (kept,) = layer._compiled_calls.values()
+    layer(x + 1)
+    assert list(layer._compiled_calls.values()) == [kept]
+    layer(np.ones((2, 4), "f"))
+    assert list(layer._compiled_calls.values()) == [kept]
+    layer(jnp.ones((5, 4)))
+    layer(x, training=True)
+    layer(x, training=False)
+    layer(np.ones((2, 4), "f"), training=False)
+    assert len(layer._compiled_calls) == 4
+    with pytest.raises(ValueError, match="2147483648"):
+        layer(np.full((2, 4), 2**31))
+    layer.set_weights([np.zeros((4, 3)), np.arange(3.0)])
+    np.testing.assert_allclose(layer(x), [[0, 1, 2]] * 2)
+
+
+def test_a_mask_is_seen_by_a_layer_that_was_called_without():
+    mask_of = Lambda(lambda x: x, mask=lambda x, mask: mask)
+    double = Lambda(lambda x, mask=None: x if mask is None else 2 * x)
+    x = jnp.ones((1, 2, 3))
+    np.testing.assert_array_equal(double(x), np.ones((1, 2, 3)))
+    masked = Embedding(4, 3, mask_zero=True)(np.array([[1, 0]]))
+    np.testing.assert_array_equal(double(mask_of(masked)), 2 * masked)
+    np.testing.assert_array_equal(double(x), np.ones((1, 2, 3)))
+
+
+def test_wrong_indices_are_told_with_row_and_value_by_each_call():
+    x = Input((2,), dtype="int32")
+    model = Model(x, [Embedding(7, 2, name="a")(x), Embedding(40, 2, name="b")(x)])
+    right = jnp.array([[1, 2], [3, 4], [5, 6]])
+    for _ in range(2):
+        assert model(right)[0].shape == (3, 2, 2)
+        with pytest.raises(ValueError, match=r"'a': index 39 in row 1 of"):
+            model(jnp.array([[1, 2], [39, 4], [5, 6]]))
+        with pytest.raises(ValueError, match=r"'a': index -3 in row 2 of"):
+            model(jnp.array([[1, 2], [3, 4], [-3, 6]]))
