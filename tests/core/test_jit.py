@@ -84,6 +84,8 @@ def test_a_mask_is_seen_by_a_layer_that_was_called_without():
     np.testing.assert_array_equal(double(x), np.ones((1, 2, 3)))
     masked = Embedding(4, 3, mask_zero=True)(np.array([[1, 0]]))
     np.testing.assert_array_equal(double(mask_of(masked)), 2 * masked)
+    given = double(x, mask=np.array([[True, False]]))
+    np.testing.assert_array_equal(given, 2 * np.ones((1, 2, 3)))
     np.testing.assert_array_equal(double(x), np.ones((1, 2, 3)))
 
 

@@ -26,9 +26,9 @@ def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
     Under a trace of the user's own (``jax.jit``, ``jax.grad``) the layer runs in that trace.
     """
-    key = _short_key(layer, args, kwargs)
-    if key is not None and key in layer._compiled_calls:
-        return layer._compiled_calls[key](layer, list(args), None)
+    short = _short_key(layer, args, kwargs)
+    if short is not None and short in layer._compiled_calls:
+        return layer._compiled_calls[short](layer, list(args), None)
     args = tuple(shapes.as_array(part) for part in args)
     if args and isinstance(args[0], str | bytes | set):
         raise _no_input(layer, args[0])
@@ -43,7 +43,7 @@ def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     dynamic = [leaf for leaf in leaves if _is_array(leaf)]
     static = tuple(None if _is_array(leaf) else leaf for leaf in leaves)
     sizes = tuple([(leaf.shape, leaf.dtype) for leaf in dynamic])
-    key = _short_key(layer, args, kwargs) or (structure, static, sizes, parts_token(layer))
+    key = short or (structure, static, sizes, parts_token(layer))
     program = layer._compiled_calls.get(key)
     origin = None if mask is None else masks.origin(shapes.listed(args[0]))
     if program is None:
