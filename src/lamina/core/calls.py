@@ -43,6 +43,7 @@ def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     dynamic = [leaf for leaf in leaves if _is_array(leaf)]
     static = tuple(None if _is_array(leaf) else leaf for leaf in leaves)
     sizes = tuple([(leaf.shape, leaf.dtype) for leaf in dynamic])
+    short = _short_key(layer, args, kwargs) if mask is None else None  # built by now
     key = short or (structure, static, sizes, parts_token(layer))
     program = layer._compiled_calls.get(key)
     origin = None if mask is None else masks.origin(shapes.listed(args[0]))
