@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from lamina.core import context, derived, faulty, graph, pure, shapes, sizes
+from lamina.core import context, derived, faulty, graph, jit, pure, shapes, sizes
 from lamina.core.derived import Valued
 from lamina.core.graph import Node, _Free, replace
 from lamina.core.masks import came_from
@@ -226,6 +226,7 @@ def _joined(one: Nested, two: Nested, join: Callable[[Any, Any], Any]) -> Nested
     return join(one, two)
 
 
+@jit.tidy
 def _traced(
     function: Callable[..., Any],
     args: tuple[Any, ...],
@@ -250,11 +251,7 @@ def _traced(
         a, k = plain((a, k))
         return pure.trial(function, a, k, size if open_sizes else None)
 
-    try:
-        return jax.eval_shape(traced, shapes)
-    except Exception as error:
-        faulty.without_note(error)
-        raise
+    return jax.eval_shape(traced, shapes)
 
 
 def _size(known: int | None, axis: int, size: int, fixed: sizes.Fixed) -> int:

@@ -86,7 +86,7 @@ def inner(function: Function) -> Function:
 
 
 def tidy(function: Function) -> Function:
-    """Take JAX's note on its frames from the errors of a function that runs compiled code.
+    """Take JAX's note on its frames from the errors of a function that traces or runs a program.
 
     Python's garbage collector waits until the function is done. When a program is traced, it makes
     hundreds of thousands of objects that stay; to look through all objects in between, those of JAX
