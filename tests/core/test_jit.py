@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lamina import backend as K
 from lamina.core import jit
 from lamina.layers import Dense, Embedding, Input, Lambda
 from lamina.models import Model, Sequential
@@ -87,6 +88,17 @@ def test_a_mask_is_seen_by_a_layer_that_was_called_without():
     given = double(x, mask=np.array([[True, False]]))
     np.testing.assert_array_equal(given, 2 * np.ones((1, 2, 3)))
     np.testing.assert_array_equal(double(x), np.ones((1, 2, 3)))
+
+
+def test_a_program_that_is_traced_anew_may_read_further_variables():
+    scale, reads = K.variable(np.float32(3)), []
+    layer = Lambda(lambda x: x * scale if reads else x + 0)
+    np.testing.assert_array_equal(layer(jnp.ones((2, 4))), np.ones((2, 4)))
+    reads.append(1)
+    weak = jnp.broadcast_to(jnp.asarray(1.0), (2, 4))
+    for value in (3, 5):
+        K.set_value(scale, value)
+        np.testing.assert_array_equal(layer(weak), np.full((2, 4), value))
 
 
 def test_wrong_indices_are_told_with_row_and_value_by_each_call():

@@ -231,6 +231,16 @@ def test_predictions_are_computed_in_parts():
     assert shards(outputs) == [(4, 3)] * 4
 
 
+def test_models_of_texts_predict_on_one_device():
+    texts = layers.Input((1,), dtype="string")
+    lookup = layers.StringLookup(vocabulary=["a", "b"], output_mode="one_hot")
+    model = models.Model(texts, lookup(texts))
+    words = np.array([["a"], ["b"], ["c"], ["b"]])
+    with PARALLEL.scope():
+        found = model.predict(words, batch_size=2)
+    np.testing.assert_array_equal(found, np.eye(3)[[1, 2, 0, 2]])
+
+
 def test_everything_is_at_home_afterwards():
     model = linear_model("adam")
     with PARALLEL.scope():

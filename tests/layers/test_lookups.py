@@ -243,7 +243,7 @@ def test_models_of_texts_predict():
     by_name = model.predict({"x": words.tolist(), "y": numbers})
     np.testing.assert_allclose(whole, by_name, rtol=1e-6, atol=1e-6)
     rest = Model([places, y], model.output)
-    np.testing.assert_allclose(rest.predict([text(words), numbers]), whole, rtol=1e-6)
+    np.testing.assert_allclose(rest.predict([text(words), numbers]), whole, rtol=1e-6, atol=1e-6)
     stack = Sequential([layers.Input((1,), dtype="string"), text, layers.Embedding(4, 2)])
     parts = stack.predict(iter([(words[:2], 0), (words[2:], 0)]))
     np.testing.assert_array_equal(parts, stack.predict(words))
@@ -400,3 +400,8 @@ def test_models_of_texts_predict_with_callbacks_and_no_training():
         model.predict(words[:0])
     with pytest.raises(ValueError, match="batch_size must be"):
         model.predict(words, batch_size=0)
+    with pytest.raises(ValueError, match="steps must be"):
+        model.predict(words, batch_size=2, steps=0)
+    for one in ("a", np.array("a")):
+        with pytest.raises(ValueError, match=r"a row for each text, got the one text .*'a'"):
+            model.predict(one)

@@ -172,6 +172,12 @@ def test_kernels_of_few_numbers_are_applied_number_by_number(window, channels, o
     assert found["conv_general_dilated"] == 1
 
 
+@pytest.mark.parametrize(("channels", "outputs"), [(0, 5), (3, 0)])
+def test_no_channels(channels, outputs):
+    found = plain_conv(np.ones((2, 4, 6, channels), "f"), np.ones((3, 3, channels, outputs), "f"))
+    np.testing.assert_array_equal(found, np.zeros((2, 4, 6, outputs)))
+
+
 def test_a_gradient_of_the_kernel_alone_computes_no_other_tangent():
     x, kernel = noise(2, 6, 7, 3).astype("f"), noise(3, 3, 3, 5).astype("f")
 

@@ -211,6 +211,16 @@ def test_global_in_parts(shape, keepdims):
         np.testing.assert_allclose(*along, atol=1e-12)
 
 
+@pytest.mark.parametrize("pool", [global_max_pool, global_average_pool])
+def test_global_of_nothing_and_of_unknown_sizes(pool):
+    assert pool(jnp.zeros((0, 4, 5, 3))).shape == (0, 3)
+    assert pool(jnp.zeros((2, 4, 5, 0))).shape == (2, 0)
+    rows, size = jax.export.symbolic_shape("b, s")
+    shaped = jax.ShapeDtypeStruct((rows, size, size, 3), "float32")
+    exported = jax.export.export(jax.jit(pool))(shaped)
+    assert str(exported.out_avals[0].shape) == "(b, 3)"
+
+
 def test_the_global_maximum_of_not_a_number():
     x = rng.standard_normal((2, 5, 7, 3))
     x[1, 4, 6, 2] = np.nan  # in what is left over by the parts

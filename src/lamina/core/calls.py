@@ -26,9 +26,18 @@ def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
     Under a trace of the user's own (``jax.jit``, ``jax.grad``) the layer runs in that trace.
     """
-    short = _short_key(layer, args, kwargs)
-    if short is not None and short in layer._compiled_calls:
-        return layer._compiled_calls[short](layer, list(args), None)
+    key = _short_key(layer, args, kwargs)
+    program = None if key is None else layer._compiled_calls.get(key)
+    if program is not None:
+        try:
+            return program(layer, list(args), None)
+        except Strays:  # traced anew; the long way makes another program
+            pass
+    return _called(layer, args, kwargs)
+
+
+def _called(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A call whose arguments are looked at one by one."""
     args = tuple(shapes.as_array(part) for part in args)
     if args and isinstance(args[0], str | bytes | set):
         raise _no_input(layer, args[0])

@@ -31,18 +31,25 @@ class TextSource(Source):
         steps: batches to take.
 
     Raises:
-        ValueError: `batch_size` is no positive number, or inputs have different numbers of rows.
+        ValueError: `batch_size` or `steps` is no positive number, there is one text and no array of
+            them, or inputs have different numbers of rows.
     """
 
     def __init__(self, model: Any, x: Any, batch_size: int | None, steps: int | None) -> None:
-        self._model, self._x, self.steps = model, x, steps
+        if isinstance(x, str | bytes) or getattr(x, "shape", None) == ():
+            raise ValueError(
+                f"{model}: predict takes arrays with a row for each text, got the one text {x!r}. "
+                "Pass np.array([[text]])."
+            )
+        self._model, self._x = model, x
+        self.steps = None if steps is None else check_count(steps, "predict: steps")
         size = DEFAULT_BATCH_SIZE if batch_size is None else batch_size
         self._size = check_count(size, "predict: batch_size")
         if isinstance(x, list | tuple | dict) or hasattr(x, "shape"):
             self._x = _arrays(model, x)
             self.batch_size, self.samples = self._size, _rows(model, self._x)
             there = math.ceil(self.samples / self._size)
-            self.steps = min(there, steps or there)
+            self.steps = min(there, self.steps or there)
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Data]:
         """The batches; texts have no order of their own in an epoch."""

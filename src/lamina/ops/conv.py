@@ -108,7 +108,8 @@ def _form_for_cpus(plan: Plan, x: Array, kernel: Array) -> Form | None:
         if channels == 1 and cells <= MOST_CELLS:
             return each_channel
         return each_group if plan.groups <= MOST_GROUPS else None
-    few = cells * channels <= MOST_NUMBERS and cells * channels * outputs <= MOST_PRODUCTS
+    numbers = cells * channels
+    few = numbers <= MOST_NUMBERS and 0 < numbers * outputs <= MOST_PRODUCTS
     exact = x.dtype == kernel.dtype and x.dtype in (jnp.float32, jnp.float64)
     if few and exact and cells > 1:
         return each_number

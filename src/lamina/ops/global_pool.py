@@ -86,7 +86,9 @@ def _in_parts_pays(x: Array, data_format: DataFormat) -> bool:
     Not over one axis: there the rows of an `Embedding` often come before it, which XLA would look
     up anew for each part, and in the compiled loop of such nets on one core.
     """
-    enough = x.ndim > 3 and math.prod(x.shape[1:-1]) >= 2 * PARTS
+    places = x.shape[1:-1]
+    known = len(places) > 1 and all(isinstance(size, int) for size in places)
+    enough = known and math.prod(places) >= 2 * PARTS
     return enough and data_format == "channels_last" and x.dtype in (jnp.float32, jnp.float64)
 
 
@@ -96,7 +98,7 @@ def _in_parts(x: Array, combine: Callable[[Array, Array], Array], rest: Any) -> 
     Parts of the places are first combined number by number, which XLA does in one loop with wide
     instructions. The `PARTS`-th of the places that is left goes the usual, slower way.
     """
-    x = x.reshape(x.shape[0], -1, x.shape[-1])
+    x = x.reshape(x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1])
     size = x.shape[1] // PARTS
     parts = [lax.slice_in_dim(x, at * size, (at + 1) * size, axis=1) for at in range(PARTS)]
     found = rest(reduce(combine, parts), 1)
