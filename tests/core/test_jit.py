@@ -78,6 +78,30 @@ def test_a_call_finds_its_program_by_shape_dtype_and_flags():
     np.testing.assert_allclose(layer(x), [[0, 1, 2]] * 2)
 
 
+def test_a_call_sees_that_layers_and_flags_changed():
+    runs = []
+
+    def noted(x):
+        runs.append(type(x).__name__)
+        return 2 * x
+
+    model, x = Sequential([Lambda(noted, input_shape=(4,))]), jnp.ones((2, 4))
+    for _ in range(2):
+        np.testing.assert_array_equal(model(x), 2 * np.ones((2, 4)))
+    runs.clear()
+    model(x)
+    assert runs == []
+    model.compile(run_eagerly=True)
+    model(x)
+    model(x)
+    assert runs == ["ArrayImpl"] * 2
+    model.compile()
+    model.add(Lambda(lambda x: x[:, :3] + 1))
+    np.testing.assert_array_equal(model(x), 3 * np.ones((2, 3)))
+    model.pop()
+    np.testing.assert_array_equal(model(x), 2 * np.ones((2, 4)))
+
+
 def test_a_mask_is_seen_by_a_layer_that_was_called_without():
     mask_of = Lambda(lambda x: x, mask=lambda x, mask: mask)
     double = Lambda(lambda x, mask=None: x if mask is None else 2 * x)

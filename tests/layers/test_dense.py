@@ -40,7 +40,9 @@ def test_leading_axes_stay():
     x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("f")
     output = layer(x)
     kernel, bias = layer.get_weights()
-    np.testing.assert_allclose(output, np.einsum("bti,io->bto", x, kernel) + bias, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        output, np.einsum("bti,io->bto", x, kernel) + bias, rtol=1e-5, atol=1e-6
+    )
     assert layer(Input((None, 4))).shape == (None, None, 5)
 
 
