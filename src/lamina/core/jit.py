@@ -88,9 +88,9 @@ def inner(function: Function) -> Function:
 def tidy(function: Function) -> Function:
     """Take JAX's note on its frames from the errors of a function that traces or runs a program.
 
-    Python's garbage collector waits until the function is done. When a program is traced, it makes
-    hundreds of thousands of objects that stay; to look through all objects in between, those of JAX
-    included, takes a fifth of the time of a first ``fit`` whose programs are on disk.
+    Python's garbage collector waits until the function is done. Tracing makes many objects that
+    stay, and to look through all there are in between, those of JAX included, takes up to a fifth
+    of the time of a first ``fit`` whose programs are on disk.
 
     Args:
         function: function or method.

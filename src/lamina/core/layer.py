@@ -38,7 +38,7 @@ from lamina.typing import Config, LayerOptions
 
 _OWN = ("name", "dtype", "trainable", "autocast")
 _UNSAID = {"activity_regularizer": None, "autocast": True}
-ARRAYS = (jax.Array, np.ndarray)
+_ARRAYS = (jax.Array, np.ndarray)
 OPTIONS = tuple(name for name in LayerOptions.__annotations__ if name not in _OWN)
 
 
@@ -201,7 +201,7 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply the layer: to arrays it gives arrays, to symbolic tensors symbolic ones."""
-        single = len(args) == 1 and isinstance(args[0], ARRAYS)
+        single = len(args) == 1 and isinstance(args[0], _ARRAYS)
         if kwargs and single:
             single = len(kwargs) == 1 and type(kwargs.get("training")) is bool
         if not single and is_symbolic((args, kwargs)):

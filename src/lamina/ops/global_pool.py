@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 PARTS = 8
-"""Into how many parts pooling over all places goes on CPUs; fewer are slower, and so are 16."""
+"""Into how many parts pooling over all places goes on CPUs; 16 are slower than one."""
 
 
 def global_max_pool(
@@ -93,10 +93,10 @@ def _in_parts_pays(x: Array, data_format: DataFormat) -> bool:
 
 
 def _in_parts(x: Array, combine: Callable[[Array, Array], Array], rest: Any) -> Array:
-    """Combine all places of an array with channels last, by halves of XLA's time on a CPU.
+    """Combine all places of an array with channels last; on a CPU in half of XLA's time.
 
     Parts of the places are first combined number by number, which XLA does in one loop with wide
-    instructions. The `PARTS`-th of the places that is left goes the usual, slower way.
+    instructions. What is left, one part and some places, goes the usual, slower way.
     """
     x = x.reshape(x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1])
     size = x.shape[1] // PARTS

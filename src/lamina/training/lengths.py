@@ -47,7 +47,7 @@ def predicted(model: Any, x: Any, most: int) -> Any:
         x: an array, or several in any structure, all with the same number of rows.
         most: rows of a whole batch.
     """
-    placement = None if getattr(model, "takes_texts", False) else current.placement
+    placement = None if model.takes_texts else current.placement
     run = model if placement is None else placement.predicting(model)
     if isinstance(x, np.ndarray) and len(x) == 1:
         return run(x, training=False)
