@@ -14,6 +14,7 @@ from lamina.backend.state import later
 from lamina.core import context, jit, pure
 from lamina.core.derived import Derived, Valued, recorded
 from lamina.core.graph import Graph, Node, _constant, _Free
+from lamina.core.pure import first_failure, raise_noted
 from lamina.core.readers import readers
 from lamina.core.sizes import PROBES
 from lamina.core.symbolic import SymbolicTensor
@@ -111,7 +112,7 @@ class Function:
             self._forward, self._variables[training], values, *arrays, training=training, key=key
         )
         self._faults = list(outcome.call.faults)
-        return outcome.result, pure.found_by(self._faults) if self._faults else None
+        return outcome.result, first_failure(self._faults) if self._faults else None
 
     def __call__(self, inputs: Any = ()) -> Any:
         """Compute the outputs.
@@ -131,10 +132,10 @@ class Function:
             self._variables[training] = pure.reads(self._forward, *arrays, training=training)
         with readers:
             values = [variable._value for variable in self._variables[training]]
-            found, faults = self._compiled(training, values, next_run_seed(), self._calls, arrays)
+            found, noted = self._compiled(training, values, next_run_seed(), self._calls, arrays)
             self._calls += np.uint32(1)
-        if faults is not None:
-            pure.raise_faults(self._faults, faults)
+        if noted is not None:
+            raise_noted(self._faults, noted)
         computed = iter(found)
         outputs = [_next(computed, one) for one in self.outputs]
         news = [(variable, _next(computed, value)) for variable, value in self.updates]

@@ -227,9 +227,9 @@ def _eager(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], mask: An
     outcome = pure.run(layer._computed, variables, values, args, kwargs, mask, key=key)
     for variable in outcome.call.updated:
         variable.assign(outcome.call.values[variable])
-    faults = outcome.call.faults
-    if faults:
-        pure.raise_faults(faults, pure.found_by(faults))
+    checks = outcome.call.faults
+    if checks:
+        pure.raise_noted(checks, pure.first_failure(checks))
     outputs, found = outcome.result
     keep_masks(layer, outputs, found)
     return outputs
@@ -296,9 +296,9 @@ class Program:
         self.faults = list(record.faults)
         self.owners = [owner for owner, _ in record.losses]
         self.draws = record.drawn
-        faults = pure.found_by(record.faults) if record.faults else None
+        noted = pure.first_failure(record.faults) if record.faults else None
         losses = [loss for _, loss in record.losses]
-        return outcome.result, [outcome.values[i] for i in self.updated], faults, losses
+        return outcome.result, [outcome.values[i] for i in self.updated], noted, losses
 
     @property
     def repeats(self) -> bool:
@@ -319,9 +319,9 @@ class Program:
             self._stray(layer)
         if self.draws:
             vars(layer)["_random_calls"] += 1
-        (outputs, found), updates, faults, losses = result
-        if faults is not None:
-            pure.raise_faults(self.faults, faults)
+        (outputs, found), updates, noted, losses = result
+        if noted is not None:
+            pure.raise_noted(self.faults, noted)
         for place, value in zip(self.updated, updates, strict=True):
             self.variables[place].assign(value)
         if losses or layer._call_losses:

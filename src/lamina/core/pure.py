@@ -1,4 +1,7 @@
-"""The one crossing from objects to functions: a layer as a function of values, inputs and key."""
+"""The one crossing from objects to functions: a layer as a function of values, inputs and key.
+
+And what such a function notes of its checks of values: the first that failed, in one small array.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
 
 from lamina.core import context
 from lamina.core.context import Call, Fault, Key
@@ -143,36 +149,46 @@ def reads(function: Callable[..., Any], *args: Any, training: bool | None = None
     return list(table.notes)
 
 
-def found_by(faults: Sequence[Fault]) -> Any:
-    """What compiled code returns of its checks: one array, since each one takes time to read.
+def nothing_noted() -> np.ndarray:
+    """All is well so far."""
+    return np.array([-1, -1, 0, 0], np.int32)
 
-    Args:
-        faults: the checks; at least one.
 
-    Returns:
-        int32 array with a pair for each check: the row, and the bits of the float32 value.
+def has_failed(noted: Any) -> Any:
+    """Whether a check failed."""
+    return noted[0] >= 0
+
+
+def noted_in(noted: Any) -> tuple[int, int, float, int]:
+    """Number of the check that failed, row, value found there, number of the step.
+
+    All four stand in one int32 array, so that a step has one small kernel for them.
     """
-    import jax.numpy as jnp
-    from jax import lax
-
-    pairs = []
-    for fault in faults:
-        value = jnp.asarray(fault.value).astype(jnp.float32)
-        row = jnp.asarray(fault.row).astype(jnp.int32)
-        pairs += [row, lax.bitcast_convert_type(value, jnp.int32)]
-    return jnp.stack(pairs).reshape(-1, 2)
+    place, row, value, step = np.asarray(noted)
+    return int(place), int(row), float(value.view(np.float32)), int(step.view(np.uint32))
 
 
-def raise_faults(faults: Sequence[Fault], found: Any) -> None:
-    """Raise the error of the first check that failed.
+def first_failure(faults: Sequence[Fault], step: Any = 0) -> Any:
+    """What to note of the checks of a step, or of a call."""
+    place, row, value = jnp.int32(-1), jnp.int32(-1), jnp.float32(0)
+    for number, fault in reversed(list(enumerate(faults))):
+        its_row = jnp.asarray(fault.row).astype(jnp.int32)
+        its_value = jnp.asarray(fault.value).astype(jnp.float32)
+        bad = its_row >= 0
+        place = jnp.where(bad, jnp.int32(number), place)
+        row, value = jnp.where(bad, its_row, row), jnp.where(bad, its_value, value)
+    parts = value, jnp.asarray(step).astype(jnp.uint32)
+    bits = [lax.bitcast_convert_type(part, jnp.int32) for part in parts]
+    return jnp.stack([place, row, *bits])
+
+
+def raise_noted(faults: Sequence[Fault], noted: Any) -> None:
+    """Raise the error of the check that failed, if one did.
 
     Args:
         faults: the checks.
-        found: what `found_by` made of them.
+        noted: what `first_failure` made of them.
     """
-    import numpy as np
-
-    pairs = np.asarray(found)
-    for fault, (row, value) in zip(faults, pairs, strict=True):
-        if row >= 0:
-            raise ValueError(fault.explain(int(row), float(value.view(np.float32))))
+    place, row, value, _ = noted_in(noted)
+    if place >= 0:
+        raise ValueError(faults[place].explain(row, value))

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import numpy as np
 
+from lamina.core.pure import has_failed, nothing_noted
 from lamina.core.readers import readers
 from lamina.saving import checkpoint_file, checkpoint_state
 from lamina.saving.checkpoint_file import DamagedError
 from lamina.saving.checkpoint_values import Packer, unpack
 from lamina.saving.checkpoint_writer import writer
 from lamina.saving.weights import check_model
-from lamina.training.state import has_failed, nothing_noted
 from lamina.typing import Config
 from lamina.warning import warn
 

@@ -18,20 +18,13 @@ from jax import lax
 
 from lamina.core import calls, jit, programs
 from lamina.core.layer import Layer
+from lamina.core.pure import has_failed, noted_in, nothing_noted
 from lamina.core.readers import readers
 from lamina.distribution.current import current
 from lamina.training import resident
 from lamina.training.data.source import Source
 from lamina.training.epochs import Chunks
-from lamina.training.state import (
-    batch_of,
-    explanations,
-    faults_of,
-    first_failure,
-    has_failed,
-    noted_in,
-    nothing_noted,
-)
+from lamina.training.state import batch_of
 
 MOST_BATCHES = 16
 """Batches of a block; more of them save little, and a block takes memory for all of them."""
@@ -89,14 +82,10 @@ class Blocks:
         def body(place: Any, carry: Any) -> Any:
             rows, noted = carry
             found = run(*jax.tree.leaves((values, batch_of(block, place))))
-            (outputs, _), _, faults, _ = jax.tree.unflatten(jax.tree.structure(shapes), found)
+            (outputs, _), _, now, _ = jax.tree.unflatten(jax.tree.structure(shapes), found)
             rows = jax.tree.map(lambda all, one: all.at[place].set(one), rows, outputs)
-            if faults is not None:
-                found_values = lax.bitcast_convert_type(faults[:, 1], jnp.float32)
-                pairs = list(zip(faults[:, 0], found_values, strict=True))
-                checks = faults_of(pairs, explanations(self.program.faults))
-                now = first_failure(checks, place.astype(jnp.uint32))
-                noted = jnp.where(has_failed(noted), noted, now)
+            if now is not None:
+                noted = jnp.where(has_failed(noted), noted, now.at[3].set(place))
             return rows, noted
 
         empty = jax.tree.map(lambda one: jnp.zeros((batches, *one.shape), one.dtype), shapes[0][0])

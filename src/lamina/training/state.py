@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jax.core import Tracer
 
 from lamina import metrics
 from lamina.core import programs, pure
 from lamina.core.context import Fault
+from lamina.core.pure import first_failure, has_failed
 
 Batch = tuple[Any, Any, Any]
 """Inputs, targets and sample weights of some rows."""
@@ -53,38 +53,6 @@ class Results(NamedTuple):
     metrics: list[Any]
     step: Any
     noted: Any
-
-
-def nothing_noted() -> np.ndarray:
-    """All is well so far."""
-    return np.array([-1, -1, 0, 0], np.int32)
-
-
-def has_failed(noted: Any) -> Any:
-    """Whether a check failed."""
-    return noted[0] >= 0
-
-
-def noted_in(noted: Any) -> tuple[int, int, float, int]:
-    """Number of the check that failed, row, value found there, number of the step.
-
-    All four stand in one int32 array, so that a step has one small kernel for them.
-    """
-    place, row, value, step = np.asarray(noted)
-    return int(place), int(row), float(value.view(np.float32)), int(step.view(np.uint32))
-
-
-def first_failure(faults: Sequence[Fault], step: Any) -> Any:
-    """What to note of the checks of a step."""
-    place, row, value = jnp.int32(-1), jnp.int32(-1), jnp.float32(0)
-    for number, fault in reversed(list(enumerate(faults))):
-        its_row = jnp.asarray(fault.row).astype(jnp.int32)
-        its_value = jnp.asarray(fault.value).astype(jnp.float32)
-        bad = its_row >= 0
-        place = jnp.where(bad, jnp.int32(number), place)
-        row, value = jnp.where(bad, its_row, row), jnp.where(bad, its_value, value)
-    bits = [lax.bitcast_convert_type(part, jnp.int32) for part in (value, jnp.asarray(step))]
-    return jnp.stack([place, row, *bits])
 
 
 def guarded(old: Any, new: Any, faults: Sequence[Fault]) -> Any:

@@ -17,6 +17,7 @@ from jax import lax
 from lamina.core import context, jit, pure, shapes
 from lamina.core.context import Fault
 from lamina.core.packed import Pack
+from lamina.core.pure import has_failed, noted_in, nothing_noted
 from lamina.core.readers import readers
 from lamina.core.variable import Variable
 from lamina.training.preparation import Unprepared, prepare_again, unknown
@@ -28,11 +29,8 @@ from lamina.training.state import (
     explanations,
     faults_of,
     guarded,
-    has_failed,
     metrics_of,
     names_of,
-    noted_in,
-    nothing_noted,
     numbers_of,
     rows_of,
     unless_noted,
