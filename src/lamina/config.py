@@ -198,6 +198,7 @@ def set_compile_cache(
 
     The environment variable ``LAMINA_CACHE`` says the same: ``off``, or a folder. If JAX's own
     persistent cache was set up (``JAX_COMPILATION_CACHE_DIR``), that one is used and this is not.
+    The files are machine code that is run: nobody else may have the right to write to the folder.
 
     Args:
         on: whether they are kept at all.

@@ -2,6 +2,7 @@
 
 import gc
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -135,3 +136,93 @@ def test_wrong_indices_are_told_with_row_and_value_by_each_call():
             model(jnp.array([[1, 2], [39, 4], [5, 6]]))
         with pytest.raises(ValueError, match=r"'a': index -3 in row 2 of"):
             model(jnp.array([[1, 2], [3, 4], [-3, 6]]))
+
+
+class TestStored:
+    """Functions whose executables are found by what was traced."""
+
+    def scaled(self, traced):
+        def function(state, rows):
+            traced.append(rows.shape)
+            return {"sum": state["sum"] + rows.sum(0)}, 2 * rows
+
+        return jit.compile(function, donate=[0], stored=True)
+
+    def test_shapes_come_and_go(self):
+        traced = []
+        function = self.scaled(traced)
+        state, total = {"sum": jnp.zeros(3)}, np.zeros(3)
+        for count in (4, 4, 2, 4, 2, 5, 5, 4):
+            rows = np.arange(3 * count, dtype="float32").reshape(count, 3)
+            state, double = function(state, rows)
+            np.testing.assert_array_equal(double, 2 * rows)
+            total += rows.sum(0)
+        np.testing.assert_array_equal(state["sum"], total)
+        assert traced == [(4, 3), (2, 3), (5, 3)]
+
+    def test_dtypes_and_structures_do_too(self):
+        function = jit.compile(lambda x: jax.tree.map(lambda x: x + 1, x), stored=True)
+        for x in (np.ones(3, "f"), np.ones(3, "i"), [np.ones(3, "f")], np.ones(3, "f"), 1, 1.0):
+            found = function(x)
+            for one, given in zip(jax.tree.leaves(found), jax.tree.leaves(x), strict=True):
+                assert one.dtype == jnp.asarray(given).dtype
+                np.testing.assert_array_equal(one, given + 1)
+
+    def test_memory_is_given_away(self):
+        function = self.scaled([])
+        state = {"sum": jnp.zeros(3)}
+        for _ in range(3):
+            before = state
+            state, _ = function(before, np.ones((4, 3), "f"))
+            assert before["sum"].is_deleted()
+        state["sum"].delete()
+        with pytest.raises(RuntimeError, match="deleted"):
+            function(state, np.ones((4, 3), "f"))
+
+    def test_settings_are_followed(self):
+        traced = []
+        function = self.scaled(traced)
+        state, rows = {"sum": jnp.zeros(3)}, np.ones((4, 3), "f")
+        state, _ = function(state, rows)
+        state, _ = function(state, rows)
+        with jax.default_matmul_precision("highest"):
+            state, _ = function(state, rows)
+            state, _ = function(state, rows)
+        state, _ = function(state, rows)
+        assert traced == [(4, 3), (4, 3)]
+        with jax.disable_jit():
+            state, _ = function(state, rows)
+            assert len(traced) == 3
+        np.testing.assert_array_equal(state["sum"], 4 * 6)
+
+    def test_debugging_is_followed(self):
+        function = jit.compile(jnp.log, stored=True)
+        assert np.isnan(function(-1.0))
+        with jax.debug_nans(True), pytest.raises(FloatingPointError):
+            function(-1.0)
+        assert np.isnan(function(-1.0))
+
+    def test_errors_while_it_is_traced_leave_it_usable(self):
+        def function(x):
+            if x.ndim != 1:
+                raise ValueError(f"one axis, got {x.shape}")
+            return x + 1
+
+        checked = jit.compile(function, stored=True)
+        for _ in range(2):
+            with pytest.raises(ValueError, match=r"one axis, got \(2, 3\)") as error:
+                checked(np.ones((2, 3), "f"))
+            assert not getattr(error.value, "__notes__", [])
+            np.testing.assert_array_equal(checked(np.ones(3, "f")), 2)
+
+    @pytest.mark.usefixtures("collector")
+    def test_the_collector_waits_while_it_is_traced_and_no_longer(self):
+        enabled = []
+
+        def function(x):
+            enabled.append(gc.isenabled())
+            return x
+
+        jit.compile(function, stored=True)(1.0)
+        assert enabled == [False]
+        assert gc.isenabled()

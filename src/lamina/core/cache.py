@@ -3,21 +3,31 @@
 JAX's persistent cache is switched on when lamina first compiles, in the user's cache folder, unless
 the user has set JAX's cache up or switched lamina's off. The folder is the user's own, for one kind
 of processor each; nothing but XLA's programs is in it, and it may be deleted at any time.
+
+JAX's cache is asked with the program in XLA's language, and to write that takes a quarter of the
+time of a first ``fit`` whose program is on disk. So the executables of steps lie beside it once
+more, where they are found by what was traced.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import platform
 import sys
+import tempfile
 import threading
+import zlib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.lib
 
 from lamina import config
+from lamina.core import programs
 
 SHORTEST = 0.02
 """Seconds of compilation from which on a program is worth a file."""
@@ -83,6 +93,12 @@ def _point_at(folder: Path | None) -> None:
         compilation_cache.reset_cache()
 
 
+def folder() -> Path | None:
+    """Where programs are kept now, if that is a folder of lamina's."""
+    on = _set_by_us == [_now("jax_compilation_cache_dir")] and _now("jax_enable_compilation_cache")
+    return Path(_set_by_us[0]) if on else None
+
+
 def default_folder() -> Path:
     """``lamina`` in the folder for caches of this system's users."""
     if sys.platform == "darwin":
@@ -127,3 +143,115 @@ def trim(folder: Path, limit: int) -> None:
         total -= size
         if total <= limit * 0.8:
             return
+
+
+Traced = jax.stages.Traced
+Compiled = jax.stages.Compiled
+
+
+def at_home(args: Any) -> bool:
+    """Whether all arrays in a structure are on the first device, and that is a CPU."""
+    home = set(jax.devices()[:1])
+    if jax.default_backend() != "cpu":
+        return False
+    arrays = [leaf for leaf in jax.tree.leaves(args) if isinstance(leaf, jax.Array)]
+    return all(array.devices() == home for array in arrays)
+
+
+def executable(traced: Traced, args: tuple[Any, ...], options: Any) -> Compiled:
+    """The executable of a traced program: from disk, else compiled now, and then written there.
+
+    Args:
+        traced: what ``jax.jit(...).trace`` gives.
+        args: what it was traced with; `at_home`.
+        options: what else it is compiled with: donated arguments, options for XLA.
+    """
+    place = _place(traced, args, options)
+    if place is None:
+        return traced.lower().compile()
+    found = _load(place, traced, args)
+    if found is None:
+        thread = threading.get_ident()
+        before = _compiled[thread]
+        found = traced.lower().compile()
+        if _compiled[thread] > before:
+            _save(place, found)
+    return found
+
+
+_compiled: Counter[int] = Counter()
+"""How often each thread compiled for JAX's cache what was not found there.
+
+An executable that comes from there lacks what it takes to write it once more.
+"""
+
+
+def _note(event: str, **_: Any) -> None:
+    if event == "/jax/compilation_cache/cache_misses":
+        _compiled[threading.get_ident()] += 1
+
+
+jax.monitoring.register_event_listener(_note)
+
+
+def _place(traced: Traced, args: tuple[Any, ...], options: Any) -> Path | None:
+    """The file for a program; ``None`` without a folder or a digest."""
+    home = folder()
+    if home is None:
+        return None
+    leaves = jax.tree.leaves(args)
+    committed = [isinstance(leaf, jax.Array) and leaf.committed for leaf in leaves]
+    digest = programs.digest(traced.jaxpr, options, committed, _surroundings())
+    return None if digest is None else home / "traced" / f"{digest}-cache"
+
+
+def _surroundings() -> dict[str, Any]:
+    """What a program depends on that no jaxpr says; all of JAX's settings but that folder."""
+    known = sorted(jax.config.values.items())
+    settings = {name: str(getattr(jax.config, name, now)) for name, now in known}
+    settings = {name: value for name, value in settings.items() if "_cache" not in name}
+    flags = {name: value for name, value in os.environ.items() if name.startswith("XLA")}
+    versions = sys.version_info[:2], jax.__version__, jax.lib.__version__  # type: ignore[attr-defined]
+    cores = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
+    return {**settings, **flags, "versions": versions, "cores": len(cores)}
+
+
+def _load(place: Path, traced: Traced, args: tuple[Any, ...]) -> Compiled | None:
+    """The executable in a file; ``None`` if there is none, or it is damaged."""
+    try:
+        data = place.read_bytes()
+    except OSError:
+        return None
+    if hashlib.sha256(data[_HEAD:]).digest() != data[:_HEAD]:
+        return None
+    from jax.experimental.serialize_executable import deserialize_and_load
+
+    structures = jax.tree.structure((args, {})), jax.tree.structure(traced.out_info)
+    devices = jax.devices()[:1]
+    try:
+        return deserialize_and_load(
+            zlib.decompress(data[_HEAD:]), *structures, execution_devices=devices
+        )
+    except Exception:  # whatever a JAX that writes such files in another way raises: compile it
+        return None
+
+
+_HEAD = hashlib.sha256().digest_size
+
+
+def _save(place: Path, compiled: Compiled) -> None:
+    """Write an executable, at once or not at all."""
+    from jax.experimental.serialize_executable import serialize
+
+    try:
+        data = zlib.compress(serialize(compiled)[0], 1)
+    except (NotImplementedError, ValueError, TypeError, pickle.PicklingError):
+        return  # an executable that JAX cannot write, such as one with large constants
+    try:
+        place.parent.mkdir(mode=0o700, exist_ok=True)
+        handle, name = tempfile.mkstemp("-cache", dir=place.parent)
+        with open(handle, "wb") as file:
+            file.write(hashlib.sha256(data).digest() + data)
+        os.replace(name, place)
+    except OSError:
+        return  # a full disk, or a folder that was deleted meanwhile

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Sequence
 from functools import cache, wraps
+from operator import attrgetter
 from typing import Any, TypeVar, cast
 
 import jax
@@ -54,6 +55,7 @@ def compile(
     donate: Sequence[int] = (),
     static: Sequence[int] = (),
     sums: bool = True,
+    stored: bool = False,
 ) -> Any:
     """Compile a pure function, for each set of shapes and static arguments once.
 
@@ -62,27 +64,20 @@ def compile(
         donate: positions of the arguments whose memory the results may take over.
         static: positions of the arguments that are part of the program.
         sums: whether sums are compiled as fast as can be; not for predictions with convolutions.
+        stored: whether the executables are found on disk by what was traced. Such a function has no
+            static arguments, and is not called while another one is traced.
     """
     setting = config.compile_cache()
     if programs_on_disk.applied != [setting]:
         programs_on_disk.apply(setting)
-    return jax.jit(
+    options = compiler_options(sums)
+    jitted = jax.jit(
         function,
         donate_argnums=tuple(donate),
         static_argnums=tuple(static),
-        compiler_options=compiler_options(sums),
+        compiler_options=options,
     )
-
-
-def inner(function: Function) -> Function:
-    """Compile a function that others call within their own compiled code.
-
-    XLA takes options only for the whole program, so this one has none.
-
-    Args:
-        function: pure function of arrays.
-    """
-    return cast("Function", jax.jit(function))
+    return Stored(jitted, (tuple(donate), options)) if stored else jitted
 
 
 def tidy(function: Function) -> Function:
@@ -110,3 +105,72 @@ def tidy(function: Function) -> Function:
                 gc.enable()
 
     return cast("Function", run)
+
+
+class Stored:
+    """A compiled function whose executables outlive the process.
+
+    Args:
+        jitted: the function, under ``jax.jit``.
+        options: what its executables depend on beside what is traced.
+    """
+
+    def __init__(self, jitted: Any, options: Any) -> None:
+        self._jitted = jitted
+        self._options = options
+        self._found: dict[Any, Any] = {}
+        # Settings of JAX's at the last call, and what was called then.
+        self._last: tuple[Any, Any] = None, jitted
+
+    def __call__(self, *args: Any) -> Any:
+        settings, run = self._last
+        if settings == _observed(jax.config):
+            try:
+                return run(*args)
+            except Exception as error:
+                faulty.without_note(error)
+                # An executable refuses arguments for which it was not made before it runs.
+                if run is self._jitted or not isinstance(error, TypeError | ValueError):
+                    raise
+        return self._another(args)
+
+    @tidy
+    def _another(self, args: tuple[Any, ...]) -> Any:
+        """Call the executable for other arguments or settings than those of the last call."""
+        settings, run = _observed(jax.config), self._jitted
+        if not any(settings[:_SPECIAL]) and programs_on_disk.at_home(args):
+            traced = self._jitted.trace(*args)
+            key = settings, jax.tree.structure(args), tuple(traced.jaxpr.in_avals)
+            if key not in self._found:
+                self._found[key] = programs_on_disk.executable(traced, args, self._options)
+            if self._last != (settings, self._found[key]):
+                run = self._found[key]
+            # else it refused these arguments itself, and JAX handles or explains them
+        self._last = settings, run
+        return run(*args)
+
+
+_observed = attrgetter(
+    "jax_disable_jit",
+    "jax_debug_nans",
+    "jax_debug_infs",
+    "jax_default_device",
+    "jax_enable_x64",
+    "jax_default_matmul_precision",
+    "jax_numpy_dtype_promotion",
+)
+"""Settings of JAX's that a program follows while it is called, not only when it is traced."""
+
+_SPECIAL = 4
+"""The first of them need ``jax.jit`` itself, if they are set."""
+
+
+def inner(function: Function) -> Function:
+    """Compile a function that others call within their own compiled code.
+
+    XLA takes options only for the whole program, so this one has none.
+
+    Args:
+        function: pure function of arrays.
+    """
+    return cast("Function", jax.jit(function))

@@ -1,26 +1,39 @@
-"""Traced programs as data: what is in them, and evaluating them with other values put in."""
+"""Traced programs as data: what is in them, digests, evaluating them with other values put in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import enum
+import hashlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
+import numpy as np
 from jax import lax
+from jax.core import ShapedArray
 
 
 def has_convolution(program: Any) -> bool:
     """Whether a jaxpr, or one inside of it, convolves."""
-    # Only models that are compiled pay for this import: it brings Pallas with it.
-    from jax.extend.core import jaxprs_in_params
-
     for equation in program.eqns:
         if equation.primitive.name == "conv_general_dilated":
             return True
-        for inner in jaxprs_in_params(equation.params):
-            if has_convolution(inner):
-                return True
+        if any(map(has_convolution, _inside(equation.params))):
+            return True
     return False
+
+
+def _inside(options: dict[str, Any]) -> Iterator[Any]:
+    """The jaxprs in the options of an operation.
+
+    ``jax.extend.core`` has this, but to import it takes a tenth of a first ``fit`` whose programs
+    are on disk: it brings Pallas with it.
+    """
+    for option in options.values():
+        for part in option if isinstance(option, tuple | list) else (option,):
+            program = getattr(part, "jaxpr", part)
+            if hasattr(program, "eqns"):
+                yield program
 
 
 def may_loop(program: Any) -> bool:
@@ -89,3 +102,123 @@ def _evaluate(
         results = results if primitive.multiple_results else [results]
         for one, result in zip(equation.outvars, results, strict=True):
             known[one] = lax.select(failed, olds[one], result) if one in olds else result
+
+
+class Indescribable(Exception):
+    """A program has a part of which it is not known what it stands for."""
+
+
+def digest(program: Any, *further: Any) -> str | None:
+    """A number in hexadecimal for a traced program, the same in each process.
+
+    It is equal only for programs that compute the same in the same way: a jaxpr says all that a
+    compiled program does.
+
+    Args:
+        program: a closed jaxpr.
+        further: what else the program depends on: numbers, strings, and structures of them.
+
+    Returns:
+        The digest; ``None`` if the program has effects, such as calls of Python, or parts that
+        cannot be described.
+
+    >>> twice, thrice = (jax.make_jaxpr(lambda x, n=n: n * x)(1.0) for n in (2, 3))
+    >>> digest(twice) == digest(jax.make_jaxpr(lambda x: 2 * x)(1.0))
+    True
+    >>> digest(twice) == digest(thrice) or digest(twice) == digest(twice, "float32")
+    False
+    """
+    if program.effects:
+        return None
+    known: Known = {}
+    try:
+        return _word((_closed(program, known), further), known)
+    except (Indescribable, TypeError):  # TypeError: what has no hash
+        return None
+
+
+Known = dict[Any, str]
+"""Words for what was met, which is much the same again and again."""
+
+_EXACT = {bool, int, float, complex, str, bytes, type(None), *np.sctypeDict.values()}
+_EXACT -= {np.object_, np.void}
+"""Types whose values are told apart by how they are written."""
+
+_FORWARD = {"custom_jvp_call", "custom_vjp_call"}
+"""Operations of which only ``call_jaxpr`` is compiled; their gradients are other operations."""
+
+
+def _word(value: Any, known: Known) -> str:
+    """A word for tuples, lists and dicts and for what they hold."""
+    leaves, structure = jax.tree.flatten(value)
+    words = [str(structure)]
+    for leaf in leaves:
+        kind = type(leaf)
+        if kind in _EXACT:
+            words.append(repr(leaf))
+        else:
+            key = kind, leaf
+            if key not in known:
+                known[key] = _rare(leaf, known)
+            words.append(known[key])
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()
+
+
+def _rare(value: Any, known: Known) -> str:
+    """A word for what is no plain number or string."""
+    name = type(value).__qualname__
+    if isinstance(value, ShapedArray) and value.sharding.mesh.empty:
+        place = getattr(value, "memory_space", None)
+        return f"{value.dtype}{value.shape}{value.weak_type}{place}"
+    if hasattr(value, "eqns"):
+        return _jaxpr(value, known)
+    if hasattr(value, "jaxpr"):
+        return _closed(value, known)
+    if isinstance(value, enum.Enum):
+        return f"{name}.{value.name}"
+    if isinstance(value, np.dtype | int | float) or name == "UnspecifiedValue":
+        return f"{name} {value!r}"
+    if isinstance(value, jax.sharding.Mesh | jax.sharding.AbstractMesh) and value.empty:
+        return "no mesh"
+    raise Indescribable
+
+
+def _closed(program: Any, known: Known) -> str:
+    """A word for a closed jaxpr: its operations and its constants."""
+    constants = []
+    for constant in program.consts:
+        array = np.asarray(constant)
+        if array.dtype.hasobject:
+            raise Indescribable
+        constants.append((array.dtype, array.shape, array.tobytes()))
+    return _word((program.jaxpr, constants), known)
+
+
+def _jaxpr(jaxpr: Any, known: Known) -> str:
+    """A word for a list of operations; their values have the numbers in which they come up."""
+    takes = "takes", {}, [], [*jaxpr.constvars, *jaxpr.invars]
+    gives = "gives", {}, jaxpr.outvars, []
+    between = [(e.primitive.name, e.params, e.invars, e.outvars) for e in jaxpr.eqns]
+    numbers: dict[Any, int] = {}
+    parts = []
+    for name, given, read, made in [takes, *between, gives]:
+        options = {"call_jaxpr": given["call_jaxpr"]} if name in _FORWARD else given
+        if "impl" in options:
+            options = options | {"impl": _generator(options["impl"])}
+        # A number within the program stands for itself.
+        values = [
+            (atom.aval, np.asarray(atom.val, atom.aval.dtype).tobytes())
+            if hasattr(atom, "val")
+            else numbers[atom]
+            for atom in read
+        ]
+        numbers.update(zip(made, range(len(numbers), len(numbers) + len(made)), strict=True))
+        parts.append((name, options, values, [variable.aval for variable in made]))
+    return _word(parts, known)
+
+
+def _generator(keys: Any) -> str:
+    """A word for one of JAX's generators of random numbers."""
+    if keys.tag not in ("fry", "rbg", "urbg"):
+        raise Indescribable
+    return keys.name

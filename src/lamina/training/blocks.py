@@ -63,7 +63,7 @@ class Blocks:
         self.chunks = Chunks()
         # The program would say so too, but tracing takes longer.
         self.alone = self.program.convolves and jax.default_backend() == "cpu"
-        self._compiled = jit.compile(self._predict_many)
+        self._compiled = jit.compile(self._predict_many, stored=True)
 
     def _predict_many(self, values: list[Any], block: Any, first: Any, count: Any) -> Any:
         """Outputs of the batches from number `first` on, and the first check that failed."""
@@ -107,7 +107,7 @@ class Blocks:
         leaves = jax.tree.leaves(block)
         with readers:
             values = [variable._value for variable in self.program.variables]
-            outputs, noted = self._run(values, leaves, np.int32(first), np.int32(count))
+            outputs, noted = self._compiled(values, leaves, np.int32(first), np.int32(count))
         if current.placement is not None:
             current.placement.settled(noted)
         if self.program.faults:
@@ -119,10 +119,6 @@ class Blocks:
             jax.block_until_ready(noted)
             self.chunks.measure(count, time.perf_counter() - begun)
         return Part(outputs, first, count)
-
-    @jit.tidy
-    def _run(self, *args: Any) -> Any:
-        return self._compiled(*args)
 
 
 def found(model: Any, source: Source) -> Iterator[tuple[int, Part]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 
-from lamina.core import programs, pure, shapes
+from lamina.core import jit, programs, pure, shapes
 from lamina.core.packed import Pack
 from lamina.core.variable import Variable
 from lamina.training.state import Batch, metrics_of, names_of, values_of
@@ -92,6 +92,7 @@ def prepare(steps: Steps, batch: Batch, told: Forward | None = None) -> None:
     steps.further = unknown(steps)
 
 
+@jit.tidy
 def prepare_again(steps: Steps, error: Exception) -> None:
     """Run a step abstractly, if that is what a first call lacked; else raise its error.
 

@@ -98,10 +98,10 @@ class Steps:
         self.tried = False
         self.ran = False
         self._noted = {"train": nothing_noted(), "test": nothing_noted()}
-        self._train_one = jit.compile(self._one, donate=[0])
-        self._train_many = jit.compile(self._many, donate=[0])
-        self._eval_one = jit.compile(self._test_one, donate=[0])
-        self._eval_many = jit.compile(self._test_many, donate=[0])
+        self._train_one = jit.compile(self._one, donate=[0], stored=True)
+        self._train_many = jit.compile(self._many, donate=[0], stored=True)
+        self._eval_one = jit.compile(self._test_one, donate=[0], stored=True)
+        self._eval_many = jit.compile(self._test_many, donate=[0], stored=True)
 
     # ---- pure functions -------------------------------------------------------------------
 
@@ -306,7 +306,6 @@ class Steps:
         penalized = any(variable.regularizer is not None for variable in self.trainable)
         return penalized or self.compilation.has_loss or self.model.overrides_compute_loss()
 
-    @jit.tidy
     def _advance(self, run: Callable[..., Any], *args: Any) -> dict[str, Any]:
         """Train by one compiled call; gives the logs, still on the device."""
         if self.lossless:
@@ -350,7 +349,6 @@ class Steps:
         """
         return self._tested(self._eval_many, step, block, np.int32(first), np.int32(count))
 
-    @jit.tidy
     def _tested(self, run: Callable[..., Any], step: int, *args: Any) -> dict[str, Any]:
         with readers:
             own = [variable._value for variable in self.variables]
