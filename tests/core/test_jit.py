@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lamina import backend as K
-from lamina.core import jit
+from lamina.core import jit, memory
 from lamina.layers import Dense, Embedding, Input, Lambda
 from lamina.models import Model, Sequential
 
@@ -167,6 +167,16 @@ class TestStored:
             for one, given in zip(jax.tree.leaves(found), jax.tree.leaves(x), strict=True):
                 assert one.dtype == jnp.asarray(given).dtype
                 np.testing.assert_array_equal(one, given + 1)
+
+    def test_what_compiling_took_is_given_back_once_for_each_program(self, monkeypatch):
+        released = []
+        monkeypatch.setattr(memory, "release", lambda: released.append(1))
+        # Noise that no other process has compiled.
+        noise = float(np.random.default_rng().normal())
+        function = jit.compile(lambda x: x + noise, stored=True)
+        for rows in (2, 2, 3, 2):
+            function(np.ones(rows, "f"))
+        assert len(released) == 2
 
     def test_memory_is_given_away(self):
         function = self.scaled([])

@@ -27,7 +27,7 @@ import jax
 import jax.lib
 
 from lamina import config
-from lamina.core import programs
+from lamina.core import memory, programs
 
 SHORTEST = 0.02
 """Seconds of compilation from which on a program is worth a file."""
@@ -167,16 +167,17 @@ def executable(traced: Traced, args: tuple[Any, ...], options: Any) -> Compiled:
         options: what else it is compiled with: donated arguments, options for XLA.
     """
     place = _place(traced, args, options)
-    if place is None:
-        return traced.lower().compile()
-    found = _load(place, traced, args)
-    if found is None:
-        thread = threading.get_ident()
-        before = _compiled[thread]
-        found = traced.lower().compile()
-        if _compiled[thread] > before:
-            _save(place, found)
-    return found
+    found = None if place is None else _load(place, traced, args)
+    if found is not None:
+        return found
+    thread = threading.get_ident()
+    before = _compiled[thread]
+    made = traced.lower().compile()
+    if place is not None and _compiled[thread] > before:
+        _save(place, made)
+    # What LLVM took lies in pieces, so that the temporaries of steps would come on top of it.
+    memory.release()
+    return made
 
 
 _compiled: Counter[int] = Counter()
