@@ -175,9 +175,15 @@ def executable(traced: Traced, args: tuple[Any, ...], options: Any) -> Compiled:
     made = traced.lower().compile()
     if place is not None and _compiled[thread] > before:
         _save(place, made)
-    # What LLVM took lies in pieces, so that the temporaries of steps would come on top of it.
-    memory.release()
+    needs = made.memory_analysis()
+    if needs is not None and needs.temp_size_in_bytes >= _LARGE:
+        # What LLVM took lies in pieces, so that the temporaries of steps would come on top of it.
+        memory.release()
     return made
+
+
+_LARGE = 2**24
+"""Bytes of temporaries from which on it pays to look through the heap, which takes milliseconds."""
 
 
 _compiled: Counter[int] = Counter()
