@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from lamina import config
@@ -118,6 +120,65 @@ def test_settings_are_part_of_what_a_program_is(before, environment, tmp_path):
     process(SEEDED, XDG_CACHE_HOME=str(tmp_path))
     process(f"{SEEDED}; {before}", XDG_CACHE_HOME=str(tmp_path), **environment)
     assert len(stored(tmp_path)) == 2
+
+
+def test_flags_in_a_file_may_change(tmp_path):
+    flags = tmp_path / "flags"
+    flags.write_text("--xla_cpu_enable_fast_math=false")
+    process(EVERYTHING, XDG_CACHE_HOME=str(tmp_path), XLA_FLAGS=str(flags))
+    assert not stored(tmp_path)
+
+
+REGULARIZED = """
+import jax, jax.numpy as jnp, numpy as np
+from lamina.layers import Dense
+from lamina.models import Sequential
+def gram(kernel):
+    return jnp.linalg.cholesky(kernel.T @ kernel + jnp.eye(3)).sum()
+first = Dense(3, input_shape=(5,), kernel_initializer="ones", kernel_regularizer=gram)
+model = Sequential([first])
+model.compile("sgd", "mse")
+print(model.fit(np.ones((8, 5)), np.ones((8, 3)), verbose=0).history["loss"][0])
+"""
+
+
+def test_programs_that_call_lapack_run_in_a_second_process(tmp_path):
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
+    environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+    command = [sys.executable, "-c", REGULARIZED]
+    runs = [subprocess.run(command, env=environment, capture_output=True) for _ in range(2)]  # noqa: PLW1510
+    assert [run.returncode for run in runs] == [0, 0], runs[-1].stderr
+    assert runs[0].stdout == runs[1].stdout
+    assert not stored(tmp_path)
+
+
+MIXED = f"{SEEDED}; lamina.mixed_precision.set_global_policy('mixed_bfloat16')"
+
+
+def test_mixed_precision_is_found_too(tmp_path):
+    name, loss, *_ = process(MIXED, TOLD, XDG_CACHE_HOME=str(tmp_path))
+    assert "_many" in name
+    assert process(MIXED, TOLD, XDG_CACHE_HOME=str(tmp_path))[0] == loss
+
+
+def test_donation_and_options_are_part_of_what_a_program_is(monkeypatch, tmp_path):
+    monkeypatch.setattr(cache, "folder", lambda: tmp_path)
+    traced = jax.jit(lambda x: x + 1).trace(1.0)
+    options = [((), None), ((0,), None), ((), {"a": 1}), ((), {"a": True})]
+    assert len({cache._place(traced, (1.0,), one) for one in options}) == 4
+    committed = jax.device_put(1.0, jax.devices()[0])
+    assert cache._place(traced, (committed,), ()) != cache._place(traced, (jnp.ones(()),), ())
+
+
+def test_a_full_disk_leaves_no_pieces(monkeypatch, tmp_path):
+    def full(*_):
+        raise OSError("no space left on device")
+
+    compiled = jax.jit(lambda x: x + 1).lower(1.0).compile()
+    cache._save(tmp_path / "traced" / "a-cache", compiled)
+    monkeypatch.setattr(os, "replace", full)
+    cache._save(tmp_path / "traced" / "b-cache", compiled)
+    assert [path.name for path in stored(tmp_path)] == ["a-cache"]
 
 
 def test_a_folder_of_the_users_own_gets_none(tmp_path):

@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import jax
+import jax.experimental.xla_metadata
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from jax.extend.core import Primitive
 
 from lamina.core.programs import digest
 
@@ -76,6 +78,14 @@ PROGRAMS = {
     "its gradient": jax.grad(lambda x: bent(x).sum()),
     "a table": lambda x: x + TABLE,
     "another table": lambda x: x + (TABLE + 1),
+    "a table within": jax.jit(lambda x: x + TABLE),
+    "another table within": jax.jit(lambda x: x + (TABLE + 1)),
+    "a table of whole numbers": lambda x: (x, jnp.square(TABLE.view("int32"))),
+    "a table of the same bytes": lambda x: (x, jnp.square(TABLE.view("uint32"))),
+    "a table of another shape": lambda x: x.reshape(5, 3) + TABLE.reshape(5, 3),
+    "drawn in the other way": jax.threefry_partitionable(False)(
+        lambda x: x + jax.random.uniform(jax.random.key(1), SHAPE)
+    ),
     "a gathered row": lambda x: x.at[jnp.array([1, 0])].get(mode="clip"),
     "a gathered row or nothing": lambda x: x.at[jnp.array([1, 0])].get(mode="fill"),
     "drawn": lambda x: x + jax.random.uniform(jax.random.key(1), SHAPE),
@@ -153,6 +163,63 @@ def test_names_and_lines_do_not():
     ids=["effect", "python", "python within"],
 )
 def test_programs_that_call_python_have_none(function):
+    assert digest_of(function) is None
+
+
+def of_our_own():
+    """An operation that JAX does not know."""
+    primitive = Primitive("sin")
+    primitive.def_abstract_eval(lambda x: x)
+    return primitive.bind
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        of_our_own(),
+        jnp.linalg.cholesky,
+        jnp.linalg.svd,
+        lambda x: jnp.linalg.solve(x, x),
+        jax.ffi.ffi_call("none", jax.ShapeDtypeStruct((3, 3), "float32")),
+    ],
+    ids=["ours", "cholesky", "svd", "solve", "foreign"],
+)
+def test_code_that_is_not_xlas_has_none(function):
+    """What runs is not in the program; LAPACK is only there once a program was lowered with it."""
+    assert digest_of(lambda x: x @ x.T, jnp.ones((3, 3))) is not None
+    assert digest_of(function, jnp.ones((3, 3))) is None
+
+
+@jax.tree_util.register_pytree_node_class
+class Holder:
+    """A structure of a user's own."""
+
+    def tree_flatten(self):
+        return (), "what repr gives"
+
+    @classmethod
+    def tree_unflatten(cls, _, __):
+        return cls()
+
+
+def test_objects_of_users_have_none():
+    program = jax.make_jaxpr(lambda x: x + 1)(1.0)
+    assert digest(program, Holder()) is None
+    assert digest(program, np.array([1, "a"], object)) is None
+    assert digest(program, type("Float", (float,), {})(1.0)) is None
+
+
+def test_nor_do_large_constants():
+    table = np.random.default_rng(0).normal(size=2**18 + 1).astype("float32")
+    assert digest_of(lambda x: x + table[:-1], jnp.ones(2**18)) is not None
+    assert digest_of(lambda x: x + table, jnp.ones(2**18 + 1)) is None
+
+
+def test_what_surrounds_operations_counts():
+    def function(x):
+        with jax.experimental.xla_metadata.set_xla_metadata(place="here"):
+            return x + 1
+
     assert digest_of(function) is None
 
 

@@ -146,7 +146,7 @@ class TestStored:
             traced.append(rows.shape)
             return {"sum": state["sum"] + rows.sum(0)}, 2 * rows
 
-        return jit.compile(function, donate=[0], stored=True)
+        return jit.compile(function, donate=[0], stored=1)
 
     def test_shapes_come_and_go(self):
         traced = []
@@ -161,19 +161,25 @@ class TestStored:
         assert traced == [(4, 3), (2, 3), (5, 3)]
 
     def test_dtypes_and_structures_do_too(self):
-        function = jit.compile(lambda x: jax.tree.map(lambda x: x + 1, x), stored=True)
-        for x in (np.ones(3, "f"), np.ones(3, "i"), [np.ones(3, "f")], np.ones(3, "f"), 1, 1.0):
+        function = jit.compile(lambda x: jax.tree.map(lambda x: x + 1, x), stored=0)
+        for x in (
+            np.ones(3, "f"),
+            np.ones(3, "i"),
+            [np.ones(3, "f")],
+            np.ones(3, "f"),
+            np.int32(1),
+        ):
             found = function(x)
-            for one, given in zip(jax.tree.leaves(found), jax.tree.leaves(x), strict=True):
-                assert one.dtype == jnp.asarray(given).dtype
-                np.testing.assert_array_equal(one, given + 1)
+            for made, given in zip(jax.tree.leaves(found), jax.tree.leaves(x), strict=True):
+                assert made.dtype == jnp.asarray(given).dtype
+                np.testing.assert_array_equal(made, given + 1)
 
     def test_what_compiling_took_is_given_back_before_large_steps(self, monkeypatch):
         released = []
         monkeypatch.setattr(memory, "release", lambda: released.append(1))
         # Noise that no other process has compiled.
         noise = float(np.random.default_rng().normal())
-        function = jit.compile(lambda x: jnp.sort(x * noise).sum(), stored=True)
+        function = jit.compile(lambda x: jnp.sort(x * noise).sum(), stored=0)
         for rows, count in ((5, 0), (2**23, 1), (2**23, 1), (6, 1)):
             function(np.ones(rows, "f"))
             assert len(released) == count
@@ -205,12 +211,45 @@ class TestStored:
             assert len(traced) == 3
         np.testing.assert_array_equal(state["sum"], 4 * 6)
 
+    def test_settings_choose_the_executable(self):
+        """The sum of arrays of unequal ranks is an error where JAX is told so."""
+        function = jit.compile(lambda x, y: x + y, stored=0)
+        x, y = np.ones((2, 3), "f"), np.ones(3, "f")
+        for _ in range(2):
+            with jax.numpy_rank_promotion("allow"):
+                np.testing.assert_array_equal(function(x, y), x + 1)
+            with jax.numpy_rank_promotion("raise"), pytest.raises(ValueError, match="rank"):
+                function(x, y)
+
+        drawn = jit.compile(lambda x: jax.random.bits(jax.random.key(3), (5,)) ^ x, stored=0)
+        usual = np.asarray(drawn(np.uint32(0)))
+        with jax.threefry_partitionable(False):
+            other = np.asarray(drawn(np.uint32(0)))
+        assert (usual != other).any()
+        np.testing.assert_array_equal(drawn(np.uint32(0)), usual)
+
+    def test_arguments_before_the_first_that_may_change_do_change(self):
+        function = jit.compile(lambda x, y: x.sum().astype(y.dtype) + y, stored=1)
+        y = np.ones(4, "f")
+        for x in (np.ones(3, "f"), np.ones(5, "f"), np.ones(3, "i"), jnp.ones(3)):
+            np.testing.assert_array_equal(function(x, y), len(x) + 1)
+
+    def test_errors_while_it_runs_have_no_note(self):
+        def fails(_):
+            raise ZeroDivisionError("in the middle")
+
+        function = jit.compile(lambda x: jax.pure_callback(fails, x, x), stored=0)
+        for _ in range(2):
+            with pytest.raises(Exception, match="in the middle") as error:
+                function(np.ones(3, "f")).block_until_ready()
+            assert not getattr(error.value, "__notes__", [])
+
     def test_debugging_is_followed(self):
-        function = jit.compile(jnp.log, stored=True)
-        assert np.isnan(function(-1.0))
+        function = jit.compile(jnp.log, stored=0)
+        assert np.isnan(function(np.float32(-1)))
         with jax.debug_nans(True), pytest.raises(FloatingPointError):
-            function(-1.0)
-        assert np.isnan(function(-1.0))
+            function(np.float32(-1))
+        assert np.isnan(function(np.float32(-1)))
 
     def test_errors_while_it_is_traced_leave_it_usable(self):
         def function(x):
@@ -218,7 +257,7 @@ class TestStored:
                 raise ValueError(f"one axis, got {x.shape}")
             return x + 1
 
-        checked = jit.compile(function, stored=True)
+        checked = jit.compile(function, stored=0)
         for _ in range(2):
             with pytest.raises(ValueError, match=r"one axis, got \(2, 3\)") as error:
                 checked(np.ones((2, 3), "f"))
@@ -233,6 +272,6 @@ class TestStored:
             enabled.append(gc.isenabled())
             return x
 
-        jit.compile(function, stored=True)(1.0)
+        jit.compile(function, stored=0)(np.ones(3))
         assert enabled == [False]
         assert gc.isenabled()

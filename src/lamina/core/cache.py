@@ -2,7 +2,7 @@
 
 JAX's persistent cache is switched on when lamina first compiles, in the user's cache folder, unless
 the user has set JAX's cache up or switched lamina's off. The folder is the user's own, for one kind
-of processor each; nothing but XLA's programs is in it, and it may be deleted at any time.
+of processor each; nothing but programs is in it, and it may be deleted at any time.
 
 JAX's cache is asked with the program in XLA's language, and to write that takes a quarter of the
 time of a first ``fit`` whose program is on disk. So the executables of steps lie beside it once
@@ -150,12 +150,12 @@ Compiled = jax.stages.Compiled
 
 
 def at_home(args: Any) -> bool:
-    """Whether all arrays in a structure are on the first device, and that is a CPU."""
-    home = set(jax.devices()[:1])
+    """Whether all arrays in a structure are on the first device alone, and that is a CPU."""
+    home = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     if jax.default_backend() != "cpu":
         return False
-    arrays = [leaf for leaf in jax.tree.leaves(args) if isinstance(leaf, jax.Array)]
-    return all(array.devices() == home for array in arrays)
+    places = {leaf.sharding for leaf in jax.tree.leaves(args) if isinstance(leaf, jax.Array)}
+    return places <= {home}
 
 
 def executable(traced: Traced, args: tuple[Any, ...], options: Any) -> Compiled:
@@ -172,8 +172,11 @@ def executable(traced: Traced, args: tuple[Any, ...], options: Any) -> Compiled:
         return found
     thread = threading.get_ident()
     before = _compiled[thread]
-    made = traced.lower().compile()
-    if place is not None and _compiled[thread] > before:
+    lowered = traced.lower()
+    made = lowered.compile()
+    # Code of others that an executable calls is only there once a program with it was lowered.
+    whole = place is not None and "custom_call" not in lowered.as_text()
+    if place is not None and whole and _compiled[thread] > before:
         _save(place, made)
     needs = made.memory_analysis()
     if needs is not None and needs.temp_size_in_bytes >= _LARGE:
@@ -204,7 +207,7 @@ jax.monitoring.register_event_listener(_note)
 def _place(traced: Traced, args: tuple[Any, ...], options: Any) -> Path | None:
     """The file for a program; ``None`` without a folder or a digest."""
     home = folder()
-    if home is None:
+    if home is None or os.environ.get("XLA_FLAGS", "-")[:1] != "-":  # a file of flags may change
         return None
     leaves = jax.tree.leaves(args)
     committed = [isinstance(leaf, jax.Array) and leaf.committed for leaf in leaves]
@@ -213,7 +216,7 @@ def _place(traced: Traced, args: tuple[Any, ...], options: Any) -> Path | None:
 
 
 def _surroundings() -> dict[str, Any]:
-    """What a program depends on that no jaxpr says; all of JAX's settings but that folder."""
+    """What a program depends on that no jaxpr says; all of JAX's settings but those of caches."""
     known = sorted(jax.config.values.items())
     settings = {name: str(getattr(jax.config, name, now)) for name, now in known}
     settings = {name: value for name, value in settings.items() if "_cache" not in name}
@@ -257,8 +260,11 @@ def _save(place: Path, compiled: Compiled) -> None:
     try:
         place.parent.mkdir(mode=0o700, exist_ok=True)
         handle, name = tempfile.mkstemp("-cache", dir=place.parent)
+    except OSError:
+        return  # no room, or no right to write
+    try:
         with open(handle, "wb") as file:
             file.write(hashlib.sha256(data).digest() + data)
         os.replace(name, place)
-    except OSError:
-        return  # a full disk, or a folder that was deleted meanwhile
+    except OSError:  # a full disk, or a folder that was deleted meanwhile
+        Path(name).unlink(missing_ok=True)

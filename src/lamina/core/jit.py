@@ -55,7 +55,7 @@ def compile(
     donate: Sequence[int] = (),
     static: Sequence[int] = (),
     sums: bool = True,
-    stored: bool = False,
+    stored: int | None = None,
 ) -> Any:
     """Compile a pure function, for each set of shapes and static arguments once.
 
@@ -64,8 +64,9 @@ def compile(
         donate: positions of the arguments whose memory the results may take over.
         static: positions of the arguments that are part of the program.
         sums: whether sums are compiled as fast as can be; not for predictions with convolutions.
-        stored: whether the executables are found on disk by what was traced. Such a function has no
-            static arguments, and is not called while another one is traced.
+        stored: the executables are to be found on disk by what was traced, and arguments from this
+            place on are arrays whose shapes and dtypes may change from call to call. Such a
+            function has no static arguments, and is not called while another one is traced.
     """
     setting = config.compile_cache()
     if programs_on_disk.applied != [setting]:
@@ -77,7 +78,7 @@ def compile(
         static_argnums=tuple(static),
         compiler_options=options,
     )
-    return Stored(jitted, (tuple(donate), options)) if stored else jitted
+    return jitted if stored is None else Stored(jitted, stored, (tuple(donate), options))
 
 
 def tidy(function: Function) -> Function:
@@ -112,41 +113,39 @@ class Stored:
 
     Args:
         jitted: the function, under ``jax.jit``.
+        first: place of the first argument whose shapes and dtypes change from call to call.
         options: what its executables depend on beside what is traced.
     """
 
-    def __init__(self, jitted: Any, options: Any) -> None:
+    def __init__(self, jitted: Any, first: int, options: Any) -> None:
         self._jitted = jitted
+        self._first = first
         self._options = options
         self._found: dict[Any, Any] = {}
-        # Settings of JAX's at the last call, and what was called then.
-        self._last: tuple[Any, Any] = None, jitted
 
     def __call__(self, *args: Any) -> Any:
-        settings, run = self._last
-        if settings == _observed(jax.config):
-            try:
-                return run(*args)
-            except Exception as error:
-                faulty.without_note(error)
-                # An executable refuses arguments for which it was not made before it runs.
-                if run is self._jitted or not isinstance(error, TypeError | ValueError):
-                    raise
-        return self._another(args)
+        leaves, structure = jax.tree.flatten(args[self._first :])
+        shapes = [(leaf.shape, leaf.dtype) for leaf in leaves]
+        key = _observed(jax.config), structure, tuple(shapes)
+        run = self._found.get(key)
+        if run is None:
+            return self._begin(key, args)
+        try:
+            return run(*args)
+        except Exception as error:
+            faulty.without_note(error)
+            # An executable refuses, before it runs, arguments for which it was not made.
+            if run is self._jitted or not isinstance(error, TypeError | ValueError):
+                raise
+        return self._jitted(*args)
 
     @tidy
-    def _another(self, args: tuple[Any, ...]) -> Any:
-        """Call the executable for other arguments or settings than those of the last call."""
-        settings, run = _observed(jax.config), self._jitted
-        if not any(settings[:_SPECIAL]) and programs_on_disk.at_home(args):
-            traced = self._jitted.trace(*args)
-            key = settings, jax.tree.structure(args), tuple(traced.jaxpr.in_avals)
-            if key not in self._found:
-                self._found[key] = programs_on_disk.executable(traced, args, self._options)
-            if self._last != (settings, self._found[key]):
-                run = self._found[key]
-            # else it refused these arguments itself, and JAX handles or explains them
-        self._last = settings, run
+    def _begin(self, key: Any, args: tuple[Any, ...]) -> Any:
+        """Find the executable for arguments, and call it."""
+        run = self._jitted
+        if not any(key[0][:_SPECIAL]) and programs_on_disk.at_home(args):
+            run = programs_on_disk.executable(run.trace(*args), args, self._options)
+        self._found[key] = run
         return run(*args)
 
 
@@ -158,8 +157,13 @@ _observed = attrgetter(
     "jax_enable_x64",
     "jax_default_matmul_precision",
     "jax_numpy_dtype_promotion",
+    "jax_numpy_rank_promotion",
+    "jax_threefry_partitionable",
+    "jax_random_seed_offset",
+    "jax_softmax_custom_jvp",
+    "jax_debug_key_reuse",
 )
-"""Settings of JAX's that a program follows while it is called, not only when it is traced."""
+"""Settings of JAX's that are looked at in each call; others count while a function is traced."""
 
 _SPECIAL = 4
 """The first of them need ``jax.jit`` itself, if they are set."""

@@ -111,16 +111,17 @@ class Indescribable(Exception):
 def digest(program: Any, *further: Any) -> str | None:
     """A number in hexadecimal for a traced program, the same in each process.
 
-    It is equal only for programs that compute the same in the same way: a jaxpr says all that a
-    compiled program does.
+    It stands for operations, their options and what surrounds them, shapes, dtypes and constants,
+    and not for names, lines or objects. Only operations of JAX's own are known that consist of
+    XLA's: those of linear algebra, and what users define, are machine code of others.
 
     Args:
         program: a closed jaxpr.
         further: what else the program depends on: numbers, strings, and structures of them.
 
     Returns:
-        The digest; ``None`` if the program has effects, such as calls of Python, or parts that
-        cannot be described.
+        The digest; ``None`` for a program that calls Python, has more than a mebibyte of constants
+        or parts that are not known.
 
     >>> twice, thrice = (jax.make_jaxpr(lambda x, n=n: n * x)(1.0) for n in (2, 3))
     >>> digest(twice) == digest(jax.make_jaxpr(lambda x: 2 * x)(1.0))
@@ -128,12 +129,10 @@ def digest(program: Any, *further: Any) -> str | None:
     >>> digest(twice) == digest(thrice) or digest(twice) == digest(twice, "float32")
     False
     """
-    if program.effects:
-        return None
     known: Known = {}
     try:
-        return _word((_closed(program, known), further), known)
-    except (Indescribable, TypeError):  # TypeError: what has no hash
+        return None if program.effects else _word((program, further), known)
+    except Exception:  # whatever comes of objects that are not what they seem: they are not known
         return None
 
 
@@ -147,11 +146,21 @@ _EXACT -= {np.object_, np.void}
 _FORWARD = {"custom_jvp_call", "custom_vjp_call"}
 """Operations of which only ``call_jaxpr`` is compiled; their gradients are other operations."""
 
+_OWN = {primitive for name, primitive in vars(lax).items() if name.endswith("_p")}
+_NAMED = _FORWARD | {"jit", "checkpoint", "add_any", "empty2", "platform_index", "threefry2x32"}
+_NAMED |= {f"random_{what}" for what in ("seed", "wrap", "unwrap", "bits", "fold_in", "split")}
+"""Operations that are known: XLA's, and some that become such, which JAX does not export."""
+
+_MOST = 2**20
+"""Bytes of constants up to which a program is described; JAX would write them out with it."""
+
 
 def _word(value: Any, known: Known) -> str:
     """A word for tuples, lists and dicts and for what they hold."""
     leaves, structure = jax.tree.flatten(value)
     words = [str(structure)]
+    if words[0].count("CustomNode(") != words[0].count("CustomNode(namedtuple["):
+        raise Indescribable
     for leaf in leaves:
         kind = type(leaf)
         if kind in _EXACT:
@@ -166,42 +175,58 @@ def _word(value: Any, known: Known) -> str:
 
 def _rare(value: Any, known: Known) -> str:
     """A word for what is no plain number or string."""
-    name = type(value).__qualname__
+    kind = type(value)
+    name = f"{kind.__module__}.{kind.__qualname__}"
     if isinstance(value, ShapedArray) and value.sharding.mesh.empty:
+        if not isinstance(value.dtype, np.dtype):
+            _generator(value.dtype._impl)
         place = getattr(value, "memory_space", None)
         return f"{value.dtype}{value.shape}{value.weak_type}{place}"
     if hasattr(value, "eqns"):
         return _jaxpr(value, known)
-    if hasattr(value, "jaxpr"):
-        return _closed(value, known)
     if isinstance(value, enum.Enum):
         return f"{name}.{value.name}"
-    if isinstance(value, np.dtype | int | float) or name == "UnspecifiedValue":
+    if isinstance(value, np.dtype) or name.endswith((".UnspecifiedValue", ".TypedInt")):
         return f"{name} {value!r}"
+    return _nowhere(value)
+
+
+def _nowhere(value: Any) -> str:
+    """A word for what surrounds an operation, and for places that are no particular ones."""
+    if hasattr(value, "threefry_partitionable"):
+        if value.compute_type or value.xla_metadata or not value.cur_abstract_mesh.empty:
+            raise Indescribable
+        return f"{value.threefry_partitionable} {value.remove_size_one_mesh_axis}"
+    if isinstance(value, jax.sharding.NamedSharding):
+        if not value.mesh.empty or any(value.spec) or value.memory_kind is not None:
+            raise Indescribable
+        return f"nowhere {len(value.spec)}"
     if isinstance(value, jax.sharding.Mesh | jax.sharding.AbstractMesh) and value.empty:
         return "no mesh"
     raise Indescribable
 
 
-def _closed(program: Any, known: Known) -> str:
-    """A word for a closed jaxpr: its operations and its constants."""
-    constants = []
-    for constant in program.consts:
-        array = np.asarray(constant)
-        if array.dtype.hasobject:
-            raise Indescribable
-        constants.append((array.dtype, array.shape, array.tobytes()))
-    return _word((program.jaxpr, constants), known)
+def _constant(value: Any) -> tuple[Any, ...]:
+    """Words for an array that a program was traced with."""
+    array = np.asarray(value)
+    if array.dtype.hasobject or array.nbytes > _MOST:
+        raise Indescribable
+    return array.dtype, array.shape, hashlib.sha256(array.tobytes()).hexdigest()
 
 
-def _jaxpr(jaxpr: Any, known: Known) -> str:
+def _jaxpr(program: Any, known: Known) -> str:
     """A word for a list of operations; their values have the numbers in which they come up."""
+    jaxpr = getattr(program, "jaxpr", program)
+    constants = [_constant(constant) for constant in getattr(program, "consts", ())]
     takes = "takes", {}, [], [*jaxpr.constvars, *jaxpr.invars]
     gives = "gives", {}, jaxpr.outvars, []
-    between = [(e.primitive.name, e.params, e.invars, e.outvars) for e in jaxpr.eqns]
+    between = [(e.primitive, e.params, e.invars, e.outvars) for e in jaxpr.eqns]
     numbers: dict[Any, int] = {}
-    parts = []
-    for name, given, read, made in [takes, *between, gives]:
+    parts: list[Any] = [constants, [equation.ctx for equation in jaxpr.eqns]]
+    for primitive, given, read, made in [takes, *between, gives]:
+        name = getattr(primitive, "name", primitive)
+        if not (primitive in _OWN or name in _NAMED or primitive is name):
+            raise Indescribable
         options = {"call_jaxpr": given["call_jaxpr"]} if name in _FORWARD else given
         if "impl" in options:
             options = options | {"impl": _generator(options["impl"])}
@@ -219,6 +244,6 @@ def _jaxpr(jaxpr: Any, known: Known) -> str:
 
 def _generator(keys: Any) -> str:
     """A word for one of JAX's generators of random numbers."""
-    if keys.tag not in ("fry", "rbg", "urbg"):
+    if not keys.random_bits.__module__.startswith("jax."):
         raise Indescribable
     return keys.name

@@ -63,7 +63,7 @@ class Blocks:
         self.chunks = Chunks()
         # The program would say so too, but tracing takes longer.
         self.alone = self.program.convolves and jax.default_backend() == "cpu"
-        self._compiled = jit.compile(self._predict_many, stored=True)
+        self._compiled = jit.compile(self._predict_many, stored=1)
 
     def _predict_many(self, values: list[Any], block: Any, first: Any, count: Any) -> Any:
         """Outputs of the batches from number `first` on, and the first check that failed."""

@@ -98,10 +98,10 @@ class Steps:
         self.tried = False
         self.ran = False
         self._noted = {"train": nothing_noted(), "test": nothing_noted()}
-        self._train_one = jit.compile(self._one, donate=[0], stored=True)
-        self._train_many = jit.compile(self._many, donate=[0], stored=True)
-        self._eval_one = jit.compile(self._test_one, donate=[0], stored=True)
-        self._eval_many = jit.compile(self._test_many, donate=[0], stored=True)
+        self._train_one = jit.compile(self._one, donate=[0], stored=2)
+        self._train_many = jit.compile(self._many, donate=[0], stored=2)
+        self._eval_one = jit.compile(self._test_one, donate=[0], stored=2)
+        self._eval_many = jit.compile(self._test_many, donate=[0], stored=2)
 
     # ---- pure functions -------------------------------------------------------------------
 
