@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 import platform
 import sys
 import tempfile
@@ -255,8 +254,8 @@ def _save(place: Path, compiled: Compiled) -> None:
 
     try:
         data = zlib.compress(serialize(compiled)[0], 1)
-    except (NotImplementedError, ValueError, TypeError, pickle.PicklingError):
-        return  # an executable that JAX cannot write, such as one with large constants
+    except Exception:  # whatever a JAX raises that cannot write an executable: it is not kept
+        return
     try:
         place.parent.mkdir(mode=0o700, exist_ok=True)
         handle, name = tempfile.mkstemp("-cache", dir=place.parent)
