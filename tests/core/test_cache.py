@@ -170,6 +170,17 @@ def test_donation_and_options_are_part_of_what_a_program_is(monkeypatch, tmp_pat
     assert cache._place(traced, (committed,), ()) != cache._place(traced, (jnp.ones(()),), ())
 
 
+def test_so_are_versions_and_cores(monkeypatch, tmp_path):
+    monkeypatch.setattr(cache, "folder", lambda: tmp_path)
+    traced = jax.jit(lambda x: x + 1).trace(1.0)
+    places = {cache._place(traced, (1.0,), ())}
+    monkeypatch.setattr(jax, "__version__", "0.0.1")
+    places.add(cache._place(traced, (1.0,), ()))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(77), raising=False)
+    places.add(cache._place(traced, (1.0,), ()))
+    assert len(places) == 3
+
+
 def test_a_full_disk_leaves_no_pieces(monkeypatch, tmp_path):
     def full(*_):
         raise OSError("no space left on device")

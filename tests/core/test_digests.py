@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jax
 import jax.experimental.xla_metadata
+import jax.extend.random as prng
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -223,10 +224,27 @@ def test_what_surrounds_operations_counts():
     assert digest_of(function) is None
 
 
-def test_devices_that_are_chosen_have_none():
+@pytest.mark.parametrize("axis", ["x", None])
+def test_devices_that_are_chosen_have_none(axis):
     mesh = jax.sharding.Mesh(jax.devices()[:1], "x")
-    layout = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("x"))
+    layout = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(axis))
     assert digest_of(lambda x: lax.with_sharding_constraint(x, layout)) is None
+
+
+def test_nor_do_generators_of_users():
+    def bits(key, bit_width, shape):
+        return jnp.full(shape, 7, "uint32")
+
+    own = prng.define_prng_impl(
+        key_shape=(2,),
+        seed=lambda seed: jnp.zeros(2, "uint32"),
+        split=lambda key, shape: jnp.zeros((*shape, 2), "uint32"),
+        random_bits=bits,
+        fold_in=lambda key, data: key,
+        name="threefry2x32",
+        tag="fry",
+    )
+    assert digest_of(lambda x: x + jax.random.uniform(jax.random.key(1, impl=own), SHAPE)) is None
 
 
 AGAIN = """
