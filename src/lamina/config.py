@@ -207,7 +207,7 @@ def set_compile_cache(
 
     Raises:
         TypeError: `on` is no flag, or `folder` no path.
-        ValueError: the limit is not positive.
+        ValueError: the limit is not positive, or `folder` is a file.
 
     >>> before = compile_cache()
     >>> set_compile_cache(False)
@@ -226,6 +226,10 @@ def set_compile_cache(
             f"set_compile_cache: limit must be a positive int of bytes, got {limit!r}."
         )
     place = None if folder is None else Path(folder).expanduser().absolute()
+    if place is not None and place.exists() and not place.is_dir():
+        raise ValueError(
+            f"set_compile_cache: folder must be a folder, or not exist; {place} is a file."
+        )
     _compile_cache[:] = [CompileCache(on, place, limit)]
 
 

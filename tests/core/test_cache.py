@@ -263,6 +263,14 @@ def test_arguments_of_other_types_are_named():
         config.set_compile_cache(folder=3)  # pyright: ignore
 
 
+def test_a_file_is_no_folder(tmp_path):
+    before = config.compile_cache()
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ValueError, match=r"must be a folder, or not exist; .*file is a file"):
+        config.set_compile_cache(folder=tmp_path / "file")
+    assert config.compile_cache() == before
+
+
 @pytest.mark.parametrize("limit", [0, -1, 1.5, True, None])
 def test_limits_are_checked(limit):
     with pytest.raises(ValueError, match="set_compile_cache: limit must be a positive int"):
