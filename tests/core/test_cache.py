@@ -39,11 +39,11 @@ def fit(before="", after="", **environment):
     return int((found := process(before, after, **environment))[0]), int(found[1]), found[2]
 
 
-def process(before="", after="", **environment):
+def process(before="", after="", script=FIT, **environment):
     """The words that such a process prints."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("LAMINA", "JAX", "XDG"))}
     done = subprocess.run(
-        [sys.executable, "-c", FIT.format(before=before, after=after)],
+        [sys.executable, "-c", script.format(before=before, after=after)],
         env={**kept, **environment},
         capture_output=True,
         text=True,
@@ -74,6 +74,25 @@ def test_a_second_process_compiles_nothing_of_the_step(tmp_path):
     # Not even the seeds that were drawn for the weights are part of a program; and JAX is not even
     # asked for that of the step.
     assert (again, missed) == (hits + misses - 1, 0)
+
+
+CONVOLUTIONS = FIT.replace("import Dense", "import Conv1D, Flatten, Reshape, Dense").replace(
+    "Dense(7, input_shape=(5,))",
+    "Reshape((5, 1), input_shape=(5,)), Conv1D(9, 3, activation='relu'), Flatten()",
+)
+
+
+def test_steps_that_call_kernels_are_found_but_not_without_the_kernels(tmp_path):
+    told = "print(*lowered, float(logs['loss'][0]).hex())"
+    options = {"script": CONVOLUTIONS, "XDG_CACHE_HOME": str(tmp_path)}
+    name, loss, *_ = process(SEEDED, told, **options)
+    assert "_one" in name
+    assert len(stored(tmp_path)) == 1
+    assert process(SEEDED, told, **options)[0] == loss  # nothing was lowered
+    name, other, *_ = process(SEEDED, told, LAMINA_NATIVE="0", **options)
+    assert "_one" in name
+    assert abs(float.fromhex(other) - float.fromhex(loss)) < 1e-6
+    assert len(stored(tmp_path)) == 2
 
 
 def test_nor_does_it_lower_the_step_and_the_results_are_the_same(tmp_path):

@@ -1,4 +1,4 @@
-"""Convolutions against a loop over output places, and their gradients against differences."""
+"""Convolutions by XLA against a loop over output places, and gradients against differences."""
 
 import collections
 import itertools
@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.extend.core import jaxprs_in_params
 
+from lamina.ops import native
 from lamina.ops.conv import (
     conv,
     conv_output_size,
@@ -22,6 +23,16 @@ from lamina.ops.conv import (
 from lamina.typing import DataFormat, Padding
 
 rng = np.random.default_rng(7)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _by_xla():
+    """Without the kernels for CPUs, which `test_native.py` has."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native, "takes", lambda *_: False)
+        yield
+
+
 PADDINGS: tuple[Padding, ...] = ("valid", "same")
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import sys
 import tempfile
 import threading
@@ -27,6 +28,7 @@ import jax.lib
 
 from lamina import config
 from lamina.core import memory, programs
+from lamina.ops import native
 
 SHORTEST = 0.02
 """Seconds of compilation from which on a program is worth a file."""
@@ -174,7 +176,7 @@ def executable(traced: Traced, args: tuple[Any, ...], options: Any) -> Compiled:
     lowered = traced.lower()
     made = lowered.compile()
     # Code of others that an executable calls is only there once a program with it was lowered.
-    whole = place is not None and "custom_call" not in lowered.as_text()
+    whole = place is not None and not _OTHERS.search(lowered.as_text())
     if place is not None and whole and _compiled[thread] > before:
         _save(place, made)
     needs = made.memory_analysis()
@@ -183,6 +185,9 @@ def executable(traced: Traced, args: tuple[Any, ...], options: Any) -> Compiled:
         memory.release()
     return made
 
+
+_OTHERS = re.compile(rf"custom_call (?!@{native.TARGET}\()")
+"""Calls of code that is not there as soon as `native` is imported."""
 
 _LARGE = 2**24
 """Bytes of temporaries from which on it pays to look through the heap, which takes milliseconds."""
@@ -222,7 +227,8 @@ def _surroundings() -> dict[str, Any]:
     flags = {name: value for name, value in os.environ.items() if name.startswith("XLA")}
     versions = sys.version_info[:2], jax.__version__, jax.lib.__version__  # type: ignore[attr-defined]
     cores = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
-    return {**settings, **flags, "versions": versions, "cores": len(cores)}
+    kernels = native.fewest()
+    return {**settings, **flags, "versions": versions, "cores": len(cores), "kernels": kernels}
 
 
 def _load(place: Path, traced: Traced, args: tuple[Any, ...]) -> Compiled | None:

@@ -12,11 +12,13 @@ import numpy as np
 from jax import lax
 from jax.core import ShapedArray
 
+from lamina.ops import native
+
 
 def has_convolution(program: Any) -> bool:
     """Whether a jaxpr, or one inside of it, convolves."""
     for equation in program.eqns:
-        if equation.primitive.name == "conv_general_dilated":
+        if equation.primitive in (lax.conv_general_dilated_p, native.conv_p):
             return True
         if any(map(has_convolution, _inside(equation.params))):
             return True
@@ -147,9 +149,10 @@ _FORWARD = {"custom_jvp_call", "custom_vjp_call"}
 """Operations of which only ``call_jaxpr`` is compiled; their gradients are other operations."""
 
 _OWN = {primitive for name, primitive in vars(lax).items() if name.endswith("_p")}
+_OWN |= {native.conv_p}
 _NAMED = _FORWARD | {"jit", "checkpoint", "add_any", "empty2", "platform_index", "threefry2x32"}
 _NAMED |= {f"random_{what}" for what in ("seed", "wrap", "unwrap", "bits", "fold_in", "split")}
-"""Operations that are known: XLA's, and some that become such, which JAX does not export."""
+"""Operations that are known: XLA's, some that become such, which JAX does not export, and ours."""
 
 _MOST = 2**20
 """Bytes of constants up to which a program is described; JAX would write them out with it."""

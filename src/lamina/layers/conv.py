@@ -118,9 +118,10 @@ class Conv(Windows):
         checks.divides(self.groups, channels, "groups", "the channels of the input", self)
         return (*self.kernel_size, channels // self.groups, self.filters)
 
-    def product(self, inputs: Array, kernel: Array) -> Array:
+    def outcome(self, inputs: Array, kernel: Array, bias: Array | None) -> Array:
+        relu = self.activation is activations.relu
         try:
-            return conv(
+            outputs = conv(
                 inputs,
                 kernel,
                 strides=self.strides,
@@ -128,10 +129,14 @@ class Conv(Windows):
                 padding=self.padding,
                 groups=self.groups,
                 data_format=self.data_format,
+                bias=bias,
+                relu=relu,
             )
         except ValueError:
             self.compute_output_shape(inputs.shape)  # its error names the layer
             raise
+        done = relu or self.activation is activations.linear
+        return outputs if done else self.activation(outputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.joined(input_shape, self.output_sizes(input_shape), self.filters)

@@ -105,7 +105,12 @@ class KernelLayer(Layer):
                     "are real; pass real and imaginary parts."
                 )
             inputs = inputs.astype(dtype)
-        outputs = self.product(inputs, self.kernel.value.astype(dtype))
-        if self.bias is not None:
-            outputs = self.biased(outputs, self.bias.value.astype(dtype))
+        bias = None if self.bias is None else self.bias.value.astype(dtype)
+        return self.outcome(inputs, self.kernel.value.astype(dtype), bias)
+
+    def outcome(self, inputs: Array, kernel: Array, bias: Array | None) -> Array:
+        """The product, with bias and activation."""
+        outputs = self.product(inputs, kernel)
+        if bias is not None:
+            outputs = self.biased(outputs, bias)
         return outputs if self.activation is activations.linear else self.activation(outputs)

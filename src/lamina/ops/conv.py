@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.ops.conv_forms import Plan, each_channel, each_group, each_number, plain
+from lamina.ops import elementwise, native
+from lamina.ops.conv_forms import Plan, by_kernels, each_channel, each_group, each_number, plain
 from lamina.ops.geometry import (
     axis_names,
     conv_output_size,
@@ -20,6 +21,7 @@ from lamina.ops.geometry import (
     transpose_padding,
     window_padding,
 )
+from lamina.ops.linear import bias_add
 
 if TYPE_CHECKING:
     from lamina.typing import Array, CausalPadding, DataFormat, Padding
@@ -43,6 +45,8 @@ def conv(
     padding: CausalPadding,
     groups: int = 1,
     data_format: DataFormat = "channels_last",
+    bias: Any = None,
+    relu: bool = False,
 ) -> Array:
     """Slide windows of weights over the spatial axes (a cross-correlation).
 
@@ -54,6 +58,8 @@ def conv(
         padding: ``valid`` (none), ``same`` (TensorFlow's rule) or ``causal`` (all before).
         groups: number of groups of channels that are convolved apart.
         data_format: where the channels are.
+        bias: array of shape ``(outputs,)`` that is added everywhere.
+        relu: whether negative results become zero, after the bias.
 
     Raises:
         ValueError: the window does not fit, or the channels differ.
@@ -63,6 +69,7 @@ def conv(
     (1, 3, 4, 7)
     """
     x, kernel = jnp.asarray(x), jnp.asarray(kernel)
+    bias = None if bias is None else jnp.asarray(bias)
     axes = spatial_range(x, kernel, groups, data_format)
     pads, limits = [], list(x.shape)
     for axis, window, stride, step in zip(axes, kernel.shape, strides, dilation, strict=False):
@@ -88,17 +95,26 @@ def conv(
         feature_group_count=groups,
     )
     plan = Plan(whole, tuple(pads), tuple(strides), tuple(dilation), groups, data_format)
+    if groups == 1 and native.takes(x, kernel, bias):
+        return by_kernels(plan, x, kernel, bias, relu)
+    y = _by_xla(plan, x, kernel)
+    y = y if bias is None else bias_add(y, bias, plan.channel_axis)
+    return elementwise.relu(y) if relu else y
+
+
+def _by_xla(plan: Plan, x: Array, kernel: Array) -> Array:
+    """Convolve by operations of XLA's, in the form that is fastest where it runs."""
     form = _form_for_cpus(plan, x, kernel)
     if form is None:
-        return whole(x, kernel)
-    return lax.platform_dependent(x, kernel, cpu=partial(form, plan), default=whole)
+        return plan.whole(x, kernel)
+    return lax.platform_dependent(x, kernel, cpu=partial(form, plan), default=plan.whole)
 
 
 Form = Callable[[Plan, Any, Any], Any]
 
 
 def _form_for_cpus(plan: Plan, x: Array, kernel: Array) -> Form | None:
-    """The fastest form on CPUs; ``None`` if that is XLA's own.
+    """The fastest form of XLA's operations on CPUs; ``None`` if that is XLA's own.
 
     The limits were measured; `benchmarks/README.md` has the figures.
     """

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
+from lamina.ops import native
 from lamina.ops.geometry import axis_names
 from lamina.ops.shape import repeat_elements
 
@@ -56,8 +57,35 @@ class Plan(NamedTuple):
 
 
 def plain(plan: Plan, x: Array, kernel: Array) -> Array:
-    """A convolution of many channels in one group, on CPUs."""
-    return _depths_as_channels(plan, x, kernel) if x.ndim == 5 else plan.whole(x, kernel)
+    """A convolution of many channels in one group, by XLA on CPUs."""
+    if x.ndim < 5:
+        return plan.whole(x, kernel)
+    flat = partial(
+        plan.whole,
+        window_strides=plan.strides[1:],
+        padding=plan.pads[1:],
+        rhs_dilation=plan.dilation[1:],
+        dimension_numbers=axis_names(4, plan.data_format),
+    )
+    return _depths_as_channels(plan, x, kernel, flat)
+
+
+def by_kernels(plan: Plan, x: Array, kernel: Array, bias: Array | None, relu: bool) -> Array:
+    """A convolution of many channels in one group, with what follows it; see `native`."""
+    first = plan.data_format == "channels_first"
+    x = jnp.moveaxis(x, 1, -1) if first else x
+    over = min(len(plan.strides), 2)
+    windows = native.Windows(plan.pads[-over:], plan.strides[-over:], plan.dilation[-over:], relu)
+
+    def convolve(x: Array, kernel: Array) -> Array:
+        return native.conv(x, kernel, bias, windows)
+
+    if x.ndim < 5:
+        y = convolve(x, kernel)
+    else:
+        last = plan._replace(data_format="channels_last")
+        y = _depths_as_channels(last, x, kernel, convolve)
+    return jnp.moveaxis(y, -1, 1) if first else y
 
 
 def _cells(plan: Plan, x: Array, window: tuple[int, ...]) -> list[tuple[Any, Array]]:
@@ -126,7 +154,7 @@ def _each_number_tangent(
     return value, reduce(operator.add, terms) if terms else jnp.zeros_like(value)
 
 
-def _depths_as_channels(plan: Plan, x: Array, kernel: Array) -> Array:
+def _depths_as_channels(plan: Plan, x: Array, kernel: Array, flat: Callable[..., Array]) -> Array:
     """Convolve over two axes, with the depths of the window as channels.
 
     XLA's own convolutions over three axes are naive loops. Adding up one convolution for
@@ -143,13 +171,9 @@ def _depths_as_channels(plan: Plan, x: Array, kernel: Array) -> Array:
         depths.append(lax.slice_in_dim(x, depth * step, end, plan.strides[0], 1))
     part = jnp.concatenate(depths, axis=2 if channels_first else -1)
     # Depth joins the batch.
-    made = plan.whole(
+    made = flat(
         part.reshape(-1, *part.shape[2:]),
         jnp.moveaxis(kernel, 0, 2).reshape(*kernel.shape[1:3], -1, kernel.shape[-1]),
-        window_strides=plan.strides[1:],
-        padding=plan.pads[1:],
-        rhs_dilation=plan.dilation[1:],
-        dimension_numbers=axis_names(4, plan.data_format),
     )
     made = made.reshape(*part.shape[:2], *made.shape[1:])
     return jnp.moveaxis(made, 1, 2) if channels_first else made

@@ -66,18 +66,18 @@ def bias_add(x: Any, bias: Any, channel_axis: int = -1) -> Array:
             f"array of shape {x.shape}."
         )
     if axes == (x.ndim - 1,) and x.ndim > 2 and placed.dtype in (jnp.float32, jnp.float64):
-        return x + _repeated(placed, x.shape)
+        return x + along_last(placed, x.shape)
     return x + lax.broadcast_in_dim(placed, x.shape, axes)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
-def _repeated(vector: Array, shape: tuple[int, ...]) -> Array:
+def along_last(vector: Array, shape: tuple[int, ...]) -> Array:
     """A vector along the last axis of an array, the same everywhere else."""
     return lax.broadcast_in_dim(vector, shape, (len(shape) - 1,))
 
 
-@_repeated.defjvp
-def _repeated_tangent(
+@along_last.defjvp
+def _along_last_tangent(
     shape: tuple[int, ...], vectors: tuple[Array], tangents: tuple[Array]
 ) -> tuple[Array, Array]:
     """The tangent as a product with ones, for the sake of its transpose.
@@ -88,7 +88,7 @@ def _repeated_tangent(
     (tangent,) = tangents
     ones = jnp.ones((math.prod(shape[:-1]), 1), tangent.dtype)
     product = lax.dot(ones, tangent[None], precision=lax.Precision.HIGHEST)
-    return _repeated(*vectors, shape), product.reshape(shape)
+    return along_last(*vectors, shape), product.reshape(shape)
 
 
 def matmul(x: Any, y: Any) -> Array:

@@ -1,0 +1,158 @@
+/* What XLA calls: checks of shapes, and vectorization over leading axes. */
+
+#include "conv.h"
+#include "xla.h"
+
+#define PUBLIC __attribute__((visibility("default")))
+
+enum { FLOAT32 = 11, MOST_AXES = 16 };
+
+typedef struct {
+  const XlaFunctions *functions;
+  XlaContext *context;
+} Pool;
+
+static XlaError *failure(const XlaFunctions *functions, int code, const char *message) {
+  XlaErrorArguments arguments = {sizeof arguments, NULL, message, code};
+  return functions->error(&arguments);
+}
+
+static int none(const Pool *pool, XlaError *error) {
+  if (!error) return 1;
+  XlaForgetArguments arguments = {sizeof arguments, NULL, error};
+  pool->functions->forget(&arguments);
+  return 0;
+}
+
+static void schedule(void *data, void (*task)(void *data), void *what) {
+  const Pool *pool = data;
+  XlaScheduleArguments arguments = {sizeof arguments, NULL, pool->context, task, what};
+  if (!none(pool, pool->functions->schedule(&arguments))) task(what);
+}
+
+static int64_t count_threads(const Pool *pool) {
+  int64_t threads = 1;
+  XlaThreadsArguments arguments = {sizeof arguments, NULL, pool->context, &threads};
+  return none(pool, pool->functions->threads(&arguments)) ? threads : 1;
+}
+
+/* How far an array goes on for each step along the leading axes of the result. */
+static int64_t strides(const XlaBuffer *array, const XlaBuffer *y, int64_t leading, int64_t size,
+                       int64_t *found) {
+  for (int64_t axis = leading - 1; axis >= 0; axis--) {
+    if (array->dims[axis] != 1 && array->dims[axis] != y->dims[axis]) return -1;
+    found[axis] = array->dims[axis] == 1 ? 0 : size;
+    size *= array->dims[axis];
+  }
+  return size;
+}
+
+static int64_t volume(const int64_t *dims, int64_t axes) {
+  int64_t size = 1;
+  for (int64_t axis = 0; axis < axes; axis++) size *= dims[axis];
+  return size;
+}
+
+static int fits(const Conv *conv) {
+  for (int axis = 0; axis < 2; axis++)
+    if (conv->size[axis] < 1 || conv->window[axis] < 1 || conv->result[axis] < 1 ||
+        conv->step[axis] < 1 || conv->gap[axis] < 1 || conv->before[axis] < 0)
+      return 0;
+  return conv->images > 0 && conv->channels > 0 && lamina_fewest() &&
+         conv->outputs >= lamina_fewest();
+}
+
+/* Fill in sizes from the last four axes; 0 if they do not go together. */
+static int read_sizes(Conv *conv, const XlaBuffer *x, const XlaBuffer *kernel, const XlaBuffer *y,
+                      int64_t leading) {
+  const int64_t *of_x = x->dims + leading, *of_kernel = kernel->dims + leading;
+  const int64_t *of_y = y->dims + leading;
+  conv->images = of_x[0];
+  conv->channels = of_x[3];
+  conv->outputs = of_kernel[3];
+  for (int axis = 0; axis < 2; axis++) {
+    conv->size[axis] = of_x[1 + axis];
+    conv->window[axis] = of_kernel[axis];
+    conv->result[axis] = of_y[1 + axis];
+  }
+  return of_y[0] == conv->images && of_kernel[2] == conv->channels && of_y[3] == conv->outputs;
+}
+
+/* Convolve for each place along the leading axes. */
+static int convolve_all(Conv conv, const XlaBuffer *arrays[4], int64_t leading, Pool *pool) {
+  int64_t steps[4][MOST_AXES], sizes[4];
+  const int64_t own[4] = {volume(arrays[0]->dims + leading, 4), volume(arrays[1]->dims + leading, 4),
+                          conv.outputs, volume(arrays[3]->dims + leading, 4)};
+  for (int i = 0; i < 4; i++) {
+    sizes[i] = arrays[i] ? strides(arrays[i], arrays[3], leading, own[i], steps[i]) : own[i];
+    if (sizes[i] < 0) return -1;
+  }
+  const int64_t threads = count_threads(pool);
+  int64_t count = sizes[3] / own[3];
+  if (sizes[0] == count * own[0] && sizes[1] == own[1] && sizes[2] == own[2]) {
+    conv.images *= count; /* one kernel for all */
+    count = 1;
+  }
+  const float *x = conv.x, *kernel = conv.kernel, *bias = conv.bias;
+  float *y = conv.y;
+  for (int64_t number = 0; number < count; number++) {
+    int64_t rest = number, at[4] = {0};
+    for (int64_t axis = leading - 1; axis >= 0; axis--) {
+      const int64_t place = rest % arrays[3]->dims[axis];
+      rest /= arrays[3]->dims[axis];
+      for (int i = 0; i < 4; i++)
+        if (arrays[i]) at[i] += place * steps[i][axis];
+    }
+    conv.x = x + at[0];
+    conv.kernel = kernel + at[1];
+    conv.bias = bias ? bias + at[2] : NULL;
+    conv.y = y + at[3];
+    if (!lamina_convolve(&conv, threads, schedule, pool)) return 0;
+  }
+  return 1;
+}
+
+/* The fewest outputs that `lamina_conv` computes on this processor; 0 if it can do nothing. */
+PUBLIC int lamina_conv_fewest(void) { return lamina_fewest(); }
+
+PUBLIC int lamina_conv_use_widest(int most) { return lamina_use_widest(most); }
+
+/* Inputs are x, kernel and perhaps a bias. The attribute says how many zeros stand before both axes,
+   the steps, the gaps, and whether negative results become zero. All arrays may have further axes
+   first: of the size that they have in the result, or of size 1. */
+PUBLIC XlaError *lamina_conv(XlaCall *call) {
+  if (call->extensions && call->extensions->kind == XLA_METADATA) {
+    XlaVersion *version = &((XlaMetadataExtension *)call->extensions)->metadata->version;
+    version->major = XLA_MAJOR;
+    version->minor = XLA_MINOR;
+    return NULL;
+  }
+  const int64_t count = call->arguments.count;
+  const XlaArray *options = call->attributes.count == 1 ? call->attributes.items[0] : NULL;
+  if (count < 2 || count > 3 || call->results.count != 1 || !options || options->size != 7)
+    return failure(call->functions, XLA_INVALID, "lamina_conv: wrong number of arguments");
+  const XlaBuffer *x = call->arguments.items[0], *kernel = call->arguments.items[1];
+  const XlaBuffer *bias = count == 3 ? call->arguments.items[2] : NULL;
+  const XlaBuffer *y = call->results.items[0];
+  const int64_t *option = options->data, leading = y->rank - 4;
+  Conv conv = {.x = x->data, .kernel = kernel->data, .bias = bias ? bias->data : NULL};
+  conv.y = y->data;
+  conv.relu = option[6] != 0;
+  for (int axis = 0; axis < 2; axis++) {
+    conv.before[axis] = option[axis];
+    conv.step[axis] = option[2 + axis];
+    conv.gap[axis] = option[4 + axis];
+  }
+  const int ranks = leading >= 0 && leading <= MOST_AXES && x->rank == y->rank &&
+                    kernel->rank == y->rank && (!bias || bias->rank == leading + 1);
+  const int floats = x->type == FLOAT32 && kernel->type == FLOAT32 && y->type == FLOAT32 &&
+                     (!bias || bias->type == FLOAT32);
+  if (!ranks || !floats || !read_sizes(&conv, x, kernel, y, leading) || !fits(&conv) ||
+      (bias && bias->dims[leading] != conv.outputs))
+    return failure(call->functions, XLA_INVALID, "lamina_conv: shapes do not go together");
+  Pool pool = {call->functions, call->context};
+  const XlaBuffer *arrays[4] = {x, kernel, bias, y};
+  const int done = convolve_all(conv, arrays, leading, &pool);
+  if (done < 0) return failure(call->functions, XLA_INVALID, "lamina_conv: wrong leading axes");
+  return done ? NULL : failure(call->functions, XLA_EXHAUSTED, "lamina_conv: out of memory");
+}

@@ -1,0 +1,209 @@
+"""Convolutions on CPUs by kernels of our own, written in C (`lamina/native`).
+
+They are compiled when lamina is installed, and XLA calls them where a program runs on one CPU. On
+accelerators, in programs that are split over devices, and where lamina was installed without them,
+the same operation is XLA's own convolution.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import operator
+import os
+import sys
+from collections.abc import Sequence
+from functools import cache, partial, reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.interpreters import ad, batching, mlir, xla
+
+from lamina import warning
+from lamina.ops.geometry import axis_names
+from lamina.ops.linear import along_last
+
+if TYPE_CHECKING:
+    from lamina.typing import Array
+
+Shape = tuple[int, ...]
+
+
+class Windows(NamedTuple):
+    """How windows slide over one or two axes, and what happens to their sums.
+
+    Attributes:
+        pads: zeros before and after, along each axis.
+        strides: step of the window along each axis.
+        dilation: distance of the window's cells along each axis.
+        relu: whether negative results become zero.
+    """
+
+    pads: tuple[tuple[int, int], ...]
+    strides: tuple[int, ...]
+    dilation: tuple[int, ...]
+    relu: bool = False
+
+
+@cache
+def fewest() -> int:
+    """The fewest channels of a result that the kernels compute; 0 where there are none.
+
+    There are none where lamina was built or is run with ``LAMINA_NATIVE=0``, and on processors
+    without vectors of four numbers and fused multiplication and addition.
+    """
+    path = Path(__file__).parents[1] / "native" / LIBRARY
+    if os.environ.get("LAMINA_NATIVE") == "0" or not path.is_file():
+        return 0
+    try:
+        library = ctypes.CDLL(str(path))
+        target = jax.ffi.pycapsule(library.lamina_conv)
+        jax.ffi.register_ffi_target(TARGET, target, platform="cpu")
+    except Exception as error:  # whatever comes of a library for another system, or of another XLA
+        warning.warn(
+            f"lamina's kernels for CPUs cannot be used, so convolutions are XLA's own, which are "
+            f"slower: {error} Install lamina again, or set LAMINA_NATIVE=0 to leave them out."
+        )
+        return 0
+    return library.lamina_conv_fewest()
+
+
+LIBRARY = {"darwin": "kernels.dylib", "win32": "kernels.dll"}.get(sys.platform, "kernels.so")
+TARGET = "lamina_conv"
+
+
+def takes(x: Array, kernel: Array, bias: Array | None) -> bool:
+    """Whether the kernels convolve arrays of these shapes and dtypes, with one group."""
+    outputs = kernel.shape[-1:]
+    if bias is not None and (bias.dtype != jnp.float32 or bias.shape != outputs):
+        return False
+    floats = x.dtype == kernel.dtype == jnp.float32
+    return floats and x.size > 0 and kernel.size > 0 and 0 < fewest() <= outputs[0]
+
+
+def conv(x: Array, kernel: Array, bias: Array | None, windows: Windows) -> Array:
+    """Convolve over one or two axes, add a bias, and rectify, in one pass.
+
+    Args:
+        x: float32 array of batch, one or two spatial axes, and channels.
+        kernel: array of shape ``(*window, channels, outputs)``.
+        bias: array of shape ``(outputs,)``.
+        windows: how the windows slide; they must fit.
+
+    >>> if fewest():
+    ...     windows = Windows(((0, 1),), (1,), (1,), relu=True)
+    ...     x, kernel = jnp.array([[[1.0], [-2.0], [3.0]]]), jnp.ones((2, 1, 4))
+    ...     print(conv(x, kernel, None, windows)[0, :, 0])
+    [0. 1. 3.]
+    """
+    arrays = (x, kernel) if bias is None else (x, kernel, bias)
+    return conv_p.bind(*arrays, windows=windows)
+
+
+def _by_xla(x: Array, kernel: Array, *bias: Array, windows: Windows) -> Array:
+    """The same by XLA's own operations."""
+    if x.ndim > len(windows.strides) + 2:  # under `jax.vmap`
+        axes = [None if array.shape[0] == 1 else 0 for array in (x, kernel, *bias)]
+        arrays = [
+            array if axis == 0 else array[0]
+            for array, axis in zip((x, kernel, *bias), axes, strict=True)
+        ]
+        one = partial(_by_xla, windows=windows)
+        return jax.vmap(one, axes)(*arrays) if 0 in axes else one(*arrays)[None]
+    y = lax.conv_general_dilated(
+        x,
+        kernel,
+        windows.strides,
+        windows.pads,
+        rhs_dilation=windows.dilation,
+        dimension_numbers=axis_names(x.ndim, "channels_last"),
+    )
+    y = y + along_last(bias[0], y.shape) if bias else y
+    return lax.max(y, jnp.zeros_like(y)) if windows.relu else y
+
+
+def _by_kernels(x: Array, kernel: Array, *bias: Array, windows: Windows) -> Array:
+    """The same by the kernels, which have two axes."""
+    over_one = len(windows.strides) == 1
+    if over_one:
+        x, kernel = jnp.expand_dims(x, -3), jnp.expand_dims(kernel, -4)
+    pads = ((0, 0), *windows.pads)[-2:]
+    strides, dilation = (1, *windows.strides)[-2:], (1, *windows.dilation)[-2:]
+    flat = Windows(pads, strides, dilation, windows.relu)
+    shape = _shape(flat, x.shape, kernel.shape, *(array.shape for array in bias))
+    options = [*(before for before, _ in pads), *strides, *dilation, windows.relu]
+    call = jax.ffi.ffi_call(TARGET, jax.ShapeDtypeStruct(shape, x.dtype))
+    y = call(x, kernel, *bias, options=np.array(options, np.int64))
+    return y.squeeze(-3) if over_one else y
+
+
+def _shape(windows: Windows, x: Shape, kernel: Shape, bias: Shape = ()) -> tuple[int, ...]:
+    """Shape of the result; of the axes that come first each array has its own size, or 1."""
+    rank = len(windows.strides)
+    first = x[: -rank - 2], kernel[: -rank - 2], *([bias[:-1]] if bias else [])
+    sizes = zip(x[-rank - 1 : -1], kernel[-rank - 2 : -2], *windows[:3], strict=True)
+    spatial = [
+        (size + sum(pads) - (window - 1) * gap - 1) // stride + 1
+        for size, window, pads, stride, gap in sizes
+    ]
+    return (*map(max, *first), x[-rank - 2], *spatial, kernel[-1])
+
+
+# ``jax.extend.core`` exports the class, too, but brings Pallas with it, which takes long to import.
+conv_p = type(lax.conv_general_dilated_p)("lamina_conv")
+conv_p.def_impl(partial(xla.apply_primitive, conv_p))
+
+
+@conv_p.def_abstract_eval
+def _(x: Any, *others: Any, windows: Windows) -> Any:
+    return x.update(shape=_shape(windows, x.shape, *(other.shape for other in others)))
+
+
+def _tangent(
+    primals: Sequence[Any], tangents: Sequence[Any], *, windows: Windows
+) -> tuple[Array, Any]:
+    (x, kernel, *_), (of_x, of_kernel, *of_bias) = primals, tangents
+    value, terms = conv_p.bind(*primals, windows=windows), []
+    # Convolutions of XLA's, which know their gradients.
+    linear = partial(_by_xla, windows=windows._replace(relu=False))
+    if not isinstance(of_x, ad.Zero):
+        terms.append(linear(of_x, kernel))
+    if not isinstance(of_kernel, ad.Zero):
+        terms.append(linear(x, of_kernel))
+    for tangent in of_bias:
+        if not isinstance(tangent, ad.Zero):
+            terms.append(_spread(tangent, value.shape))
+    total = reduce(operator.add, terms)
+    return value, lax.select(value > 0, total, jnp.zeros_like(total)) if windows.relu else total
+
+
+def _spread(bias: Array, shape: Shape) -> Array:
+    if bias.ndim == 1:
+        return along_last(bias, shape)
+    return lax.broadcast_in_dim(bias, shape, (*range(bias.ndim - 1), len(shape) - 1))
+
+
+def _batch(
+    arrays: Sequence[Any], axes: Sequence[int | None], *, windows: Windows
+) -> tuple[Array, int]:
+    moved = [
+        jnp.expand_dims(array, 0) if axis is None else jnp.moveaxis(array, axis, 0)
+        for array, axis in zip(arrays, axes, strict=True)
+    ]
+    return conv_p.bind(*moved, windows=windows), 0
+
+
+def _lower(context: Any, *arrays: Any, windows: Windows) -> Any:
+    # XLA cannot split a call of the kernels over devices.
+    alone = getattr(context.module_context.axis_context, "num_devices", None) == 1
+    form = _by_kernels if alone and fewest() else _by_xla
+    return mlir.lower_fun(form, multiple_results=False)(context, *arrays, windows=windows)
+
+
+ad.primitive_jvps[conv_p] = _tangent
+batching.primitive_batchers[conv_p] = _batch
+mlir.register_lowering(conv_p, mlir.lower_fun(_by_xla, multiple_results=False))
+mlir.register_lowering(conv_p, _lower, platform="cpu")

@@ -1,0 +1,106 @@
+/* Convolutions of random sizes beside a slow reading of the definition, on several threads.
+
+   Arguments: number of convolutions, seed. Each array has a block of memory of exactly its size, so
+   that sanitizers see what is read or written beside it. */
+
+#include "conv.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct {
+  void (*task)(void *);
+  void *data;
+} Call;
+
+static pthread_t started[64];
+static int count;
+
+static void *begin(void *call) {
+  Call own = *(Call *)call;
+  free(call);
+  own.task(own.data);
+  return NULL;
+}
+
+static void schedule(void *pool, void (*task)(void *), void *data) {
+  (void)pool;
+  Call *call = malloc(sizeof *call);
+  *call = (Call){task, data};
+  pthread_create(&started[count++], NULL, begin, call);
+}
+
+static int below(int most) { return rand() % most; }
+
+static float *noise(int64_t size) {
+  float *array = malloc(size * sizeof(float));
+  for (int64_t i = 0; i < size; i++) array[i] = (float)below(2001) / 1000 - 1;
+  return array;
+}
+
+/* The largest difference from the definition, over all places. */
+static double difference(const Conv *c) {
+  double worst = 0;
+  for (int64_t n = 0; n < c->images; n++)
+    for (int64_t p = 0; p < c->result[0]; p++)
+      for (int64_t q = 0; q < c->result[1]; q++)
+        for (int64_t o = 0; o < c->outputs; o++) {
+          double sum = c->bias ? c->bias[o] : 0;
+          for (int64_t i = 0; i < c->window[0]; i++)
+            for (int64_t j = 0; j < c->window[1]; j++) {
+              const int64_t h = p * c->step[0] - c->before[0] + i * c->gap[0];
+              const int64_t w = q * c->step[1] - c->before[1] + j * c->gap[1];
+              if (h < 0 || w < 0 || h >= c->size[0] || w >= c->size[1]) continue;
+              const float *x = c->x + ((n * c->size[0] + h) * c->size[1] + w) * c->channels;
+              const float *k = c->kernel + (i * c->window[1] + j) * c->channels * c->outputs + o;
+              for (int64_t m = 0; m < c->channels; m++) sum += (double)x[m] * k[m * c->outputs];
+            }
+          if (c->relu && sum < 0) sum = 0;
+          const double found = c->y[((n * c->result[0] + p) * c->result[1] + q) * c->outputs + o];
+          worst = fmax(worst, fabs(found - sum));
+        }
+  return worst;
+}
+
+int main(int arguments, char **texts) {
+  const int rounds = arguments > 1 ? atoi(texts[1]) : 300;
+  srand(arguments > 2 ? atoi(texts[2]) : 1);
+  for (int round = 0; round < rounds; round++) {
+    Conv c = {.images = 1 + below(4), .channels = 1 + below(20), .outputs = 4 + below(80)};
+    lamina_use_widest(4 << below(3));
+    const int large = round % 10 == 0, product = round % 9 == 0, long_rows = round % 7 == 0;
+    if (large) c.channels = 200 + below(200), c.outputs = 60 + below(80), c.images = 1;
+    for (int axis = 0; axis < 2; axis++) {
+      c.window[axis] = 1 + below(4);
+      c.step[axis] = 1 + below(3);
+      c.gap[axis] = 1 + below(3);
+      c.result[axis] = 1 + below(axis && long_rows ? 400 : large ? 6 : 20);
+      const int64_t last = (c.result[axis] - 1) * c.step[axis];
+      c.before[axis] = below(2) ? 0 : below(6);
+      c.size[axis] = last + (c.window[axis] - 1) * c.gap[axis] + 1 - c.before[axis];
+      c.size[axis] += below(3) - below(4); /* cells that no window reaches, or zeros after the axis */
+      if (c.size[axis] < 1) c.size[axis] = 1 + below(3);
+      if (!product) continue;
+      c.window[axis] = c.step[axis] = 1, c.before[axis] = 0, c.size[axis] = c.result[axis];
+    }
+    c.relu = below(2);
+    float *x = noise(c.images * c.size[0] * c.size[1] * c.channels);
+    float *kernel = noise(c.window[0] * c.window[1] * c.channels * c.outputs);
+    float *bias = below(2) ? noise(c.outputs) : NULL;
+    const int64_t results = c.images * c.result[0] * c.result[1] * c.outputs;
+    float *y = noise(results);
+    c.x = x, c.kernel = kernel, c.bias = bias, c.y = y;
+    count = 0;
+    const int done = lamina_convolve(&c, 1 + below(4), schedule, NULL);
+    while (count) pthread_join(started[--count], NULL);
+    const double found = difference(&c);
+    if (!done || !(found < 1e-5 * (10 + c.window[0] * c.window[1] * c.channels))) {
+      printf("round %d: wrong by %g\n", round, found);
+      return 1;
+    }
+    free(x), free(kernel), free(bias), free(y);
+  }
+  return 0;
+}
