@@ -205,7 +205,8 @@ def test_nothing_is_installed_twice(installed):
 
 
 @pytest.mark.parametrize(
-    "name", ["pyproject.toml", "hatch_build.py", *(f"src/lamina/native/{s}" for s in SOURCES)]
+    "name",
+    ["pyproject.toml", "hatch_build.py", *(f"src/lamina/native/{s}" for s in sorted(SOURCES))],
 )
 def test_change_is_installed(installed, name):
     os.utime(installed / ".venv/.lamina-test", (2, 2))
