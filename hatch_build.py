@@ -20,7 +20,8 @@ FLAGS = ["-std=c11", "-O3", "-ffp-contract=fast", "-fPIC", "-fvisibility=hidden"
 AVX2 = ["-mavx2", "-mfma"]
 AVX512 = ["-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", "-mprefer-vector-width=512"]
 X86 = platform.machine().lower() in {"x86_64", "amd64"}
-# rows.c is compiled once for each width of vectors; the library chooses where it runs.
+# These are compiled once for each width of vectors; the library chooses where it runs.
+VECTORS = ("rows", "tiles")
 WIDTHS: dict[int, list[str]] = {16: [*AVX512, *AVX2], 8: AVX2, 4: AVX2} if X86 else {4: []}
 
 # All else must run on every machine of the architecture, also where a compiler means a newer one.
@@ -79,11 +80,13 @@ def compile_library(sources: Path, library: Path) -> None:
     command = [*compiler(), *FLAGS]
     with TemporaryDirectory(prefix="kernels-", dir=library.parent) as folder:
         objects = {
-            f"{folder}/rows-{width}.o": [f"-DWIDTH={width}", *flags, str(sources / "rows.c")]
+            f"{folder}/{name}-{width}.o": [f"-DWIDTH={width}", *flags, str(sources / f"{name}.c")]
             for width, flags in WIDTHS.items()
+            for name in VECTORS
         }
-        for source in {*sources.glob("*.c")} - {sources / "rows.c"}:
-            objects[f"{folder}/{source.stem}.o"] = [str(source)]
+        for source in sources.glob("*.c"):
+            if source.stem not in VECTORS:
+                objects[f"{folder}/{source.stem}.o"] = [str(source)]
         with ThreadPoolExecutor() as pool:
             each = ([*command, *options, "-c", "-o", name] for name, options in objects.items())
             list(pool.map(partial(run, folder=folder), each))

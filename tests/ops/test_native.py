@@ -2,10 +2,12 @@
 
 import ctypes
 import os
+import platform
 import shutil
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +140,48 @@ def test_geometry(case):
     check(outputs=outputs, bias=False, relu=False, **case)
 
 
+@pytest.mark.parametrize(
+    ("shape", "outputs", "pads"),
+    [
+        ((2, 24, 17, 32), 33, ((1, 1), (1, 1))),
+        ((9, 7, 8, 48), 64, ((0, 0), (0, 0))),
+        ((3, 20, 31, 64), 100, ((2, 0), (1, 2))),
+        ((1, 16, 130, 32), 32, ((0, 1), (3, 0))),
+    ],
+)
+def test_four_results_together(shape, outputs, pads):
+    windows = native.Windows(pads, (1, 1), (1, 1), relu=True)
+    x, kernel, bias = noise(*shape), noise(3, 3, shape[-1], outputs), noise(outputs)
+    expected = slow(x, kernel, bias, windows)
+    found = native.conv(jnp.asarray(x), jnp.asarray(kernel), jnp.asarray(bias), windows)
+    exact = native.conv(
+        jnp.asarray(x), jnp.asarray(kernel), jnp.asarray(bias), windows._replace(exact=True)
+    )
+    for y in found, exact:
+        np.testing.assert_allclose(y, expected, rtol=1e-5, atol=2e-6 * shape[-1] ** 0.5 * 9)
+    # They are rounded in other ways, or it was the same algorithm.
+    assert not np.array_equal(found, exact)
+
+
+def test_exact_sums_hold_beside_huge_numbers():
+    x, kernel = noise(1, 16, 16, 32), noise(3, 3, 32, 32)
+    windows = native.Windows(((0, 0),) * 2, (1, 1), (1, 1), exact=True)
+    expected = np.asarray(native.conv(jnp.asarray(x), jnp.asarray(kernel), None, windows))
+    x[0, 0, 0] = 1e20
+    found = np.asarray(native.conv(jnp.asarray(x), jnp.asarray(kernel), None, windows))
+    np.testing.assert_array_equal(found[0, 1:], expected[0, 1:])
+    np.testing.assert_array_equal(found[0, 0, 1:], expected[0, 0, 1:])
+    assert np.abs(found[0, 0, 0]).min() > 1e15
+
+
+def test_precision_asks_for_exact_sums():
+    x, kernel = jnp.ones((1, 5, 5, 3)), jnp.ones((3, 3, 3, 4))
+    step = jax.jit(partial(conv, strides=(1, 1), dilation=(1, 1), padding="same"))
+    assert "dense<[1, 1, 1, 1, 1, 1, 0, 0]>" in step.lower(x, kernel).as_text()
+    with jax.default_matmul_precision("highest"):
+        assert "dense<[1, 1, 1, 1, 1, 1, 0, 1]>" in step.lower(x, kernel).as_text()
+
+
 sizes = st.integers(1, 9)
 steps = st.integers(1, 3)
 
@@ -194,24 +238,49 @@ def same(found, expected):
         np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-5)
 
 
-def test_gradients_are_those_of_the_definition():
-    weights = noise(2, 4, 8, 5)
+@pytest.mark.parametrize(
+    ("shape", "window", "windows"),
+    [
+        ((2, 7, 9, 3), (3, 2), WINDOWS),
+        # Without steps the gradient of the input is a convolution, too.
+        ((2, 7, 9, 4), (3, 2), WINDOWS._replace(strides=(1, 1))),
+        ((2, 7, 9, 6), (2, 3), native.Windows(((0, 0), (0, 0)), (1, 1), (3, 1))),
+        ((2, 12, 5), (3,), native.Windows(((8, 0),), (1,), (4,), relu=True)),
+        # Not with fewer than four channels, or more zeros than the windows reach over.
+        ((2, 7, 9, 3), (3, 2), WINDOWS._replace(strides=(1, 1))),
+        ((2, 12, 5), (3,), native.Windows(((3, 0),), (1,), (1,), relu=True)),
+    ],
+)
+def test_gradients_are_those_of_the_definition(shape, window, windows):
+    x, kernel, bias = noise(*shape), noise(*window, shape[-1], 5), noise(5)
+    weights = noise(*slow(x, kernel, bias, windows).shape)
 
-    def total(*arrays):
-        return (by_kernels(*arrays) ** 2 * weights).sum()
+    def total(x, kernel, bias):
+        return (native.conv(x, kernel, bias, windows) ** 2 * weights).sum()
 
-    x, kernel, bias = arrays()
-    found = jax.jit(jax.grad(total, (0, 1, 2)))(x, kernel, bias)
+    step = jax.jit(jax.grad(total, (0, 1, 2)))
+    found = step(*map(jnp.asarray, (x, kernel, bias)))
     for place, gradient in enumerate(found):
         # Finite differences of the definition along one direction, in float64.
-        direction, step, ends = noise(*gradient.shape), 1e-6, []
+        direction, distance, ends = noise(*gradient.shape), 1e-6, []
         for sign in (1, -1):
-            moved = [np.asarray(array, "float64") for array in (x, kernel, bias)]
-            moved[place] = moved[place] + sign * step * direction
-            y = slow(moved[0], moved[1], moved[2], WINDOWS)
+            moved = [array.astype("float64") for array in (x, kernel, bias)]
+            moved[place] += sign * distance * direction
+            y = slow(moved[0], moved[1], moved[2], windows)
             ends.append((y**2 * weights).sum())
-        slope = (ends[0] - ends[1]) / (2 * step)
-        np.testing.assert_allclose(np.vdot(gradient, direction), slope, rtol=1e-4)
+        slope = (ends[0] - ends[1]) / (2 * distance)
+        np.testing.assert_allclose(np.vdot(gradient, direction), slope, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("channels", "strides", "before", "calls"),
+    [(4, 1, 1, 2), (3, 1, 1, 1), (4, 2, 1, 1), (4, 1, 3, 1)],
+)
+def test_gradients_that_the_kernels_compute(channels, strides, before, calls):
+    windows = native.Windows(((before, 0),), (strides,), (1,))
+    x, kernel = jnp.ones((2, 9, channels)), jnp.ones((3, channels, 5))
+    step = jax.jit(jax.grad(lambda x: (native.conv(x, kernel, None, windows) ** 2).sum()))
+    assert step.lower(x).as_text().count("custom_call @lamina_conv(") == calls
 
 
 def test_zero_is_rectified_without_a_slope():
@@ -382,7 +451,7 @@ def test_what_the_kernels_do_not_take(x, kernel, bias):
 
 
 @pytest.mark.parametrize(
-    "options", [[0, 0, 1, 1, 1, 1], [0, 0, 0, 1, 1, 1, 0], [-1, 0, 1, 1, 1, 1, 0]]
+    "options", [[0, 0, 1, 1, 1, 1, 0], [0, 0, 0, 1, 1, 1, 0, 0], [-1, 0, 1, 1, 1, 1, 0, 0]]
 )
 def test_wrong_calls_are_refused(options):
     call = jax.ffi.ffi_call(native.TARGET, jax.ShapeDtypeStruct((1, 3, 4, 5), jnp.float32))
@@ -390,7 +459,7 @@ def test_wrong_calls_are_refused(options):
     with pytest.raises(Exception, match="lamina_conv: "):
         call(x, kernel, options=np.array(options, np.int64)).block_until_ready()
     with pytest.raises(Exception, match="shapes do not go together"):
-        call(x, kernel[:, :, :1], options=np.array([0, 0, 1, 1, 1, 1, 0])).block_until_ready()
+        call(x, kernel[:, :, :1], options=np.array([0, 0, 1, 1, 1, 1, 0, 0])).block_until_ready()
 
 
 def test_many_threads_at_once():
@@ -459,19 +528,22 @@ needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C com
 @needs_compiler
 @pytest.mark.parametrize("sanitizer", ["address,undefined", "thread"])
 def test_memory_and_threads_under_sanitizers(tmp_path, sanitizer):
-    flags = ["-std=gnu11", "-O1", "-g", f"-fsanitize={sanitizer}", f"-I{SOURCES}"]
-    wide = ["-mavx2", "-mfma"] if sys.platform == "linux" and os.uname().machine == "x86_64" else []
-    files = [str(SOURCES / "conv.c"), str(ROOT / "tests/ops/native_check.c")]
-    for width in (4, 8, 16) if wide else (4,):
-        more = ["-mavx512f", "-mavx512dq"] if width == 16 else []
-        files.append(str(tmp_path / f"rows-{width}.o"))
-        command = ["cc", *flags, *wide, *more, f"-DWIDTH={width}", "-c", str(SOURCES / "rows.c")]
-        subprocess.run([*command, "-o", files[-1]], check=True)
+    flags = ["-O1", "-g", f"-fsanitize={sanitizer}", f"-I{SOURCES}"]
+    x86 = platform.machine() == "x86_64"
+    wide = {16: ["-mavx512f", "-mavx512dq"], 8: []} if x86 else {}
+    files = [str(ROOT / "tests/ops/native_check.c")]
+    for source in sorted(SOURCES.glob("*.c")):
+        if "WIDTH" not in source.read_text():
+            files += [str(source)] if source.name != "handler.c" else []
+            continue
+        for width, more in {**wide, 4: []}.items():
+            files.append(str(tmp_path / f"{source.stem}-{width}.o"))
+            command = ["cc", *flags, *(["-mavx2", "-mfma"] if x86 else []), *more]
+            command += [f"-DWIDTH={width}", "-c", str(source), "-o", files[-1]]
+            subprocess.run(command, check=True)
     program = str(tmp_path / "check")
-    linked = subprocess.run(
-        ["cc", *flags, *files, "-lm", "-lpthread", "-o", program], capture_output=True, check=False
-    )
-    if linked.returncode:
+    link = ["cc", *flags, *files, "-lm", "-lpthread", "-o", program]
+    if subprocess.run(link, capture_output=True, check=False).returncode:
         pytest.skip(f"no {sanitizer} sanitizer")
     done = subprocess.run([program, "80", "7"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -3,7 +3,8 @@
 #ifndef LAMINA_CONV_H
 #define LAMINA_CONV_H
 
-#include "rows.h"
+#include "pool.h"
+#include "processor.h"
 
 typedef struct {
   const float *x;      /* (images, size[0], size[1], channels) */
@@ -16,18 +17,19 @@ typedef struct {
   int64_t step[2];   /* from one window to the next */
   int64_t gap[2];    /* from one cell of a window to the next */
   int relu;          /* whether negative results become zero */
+  int exact;         /* whether each result is the sum of its own products, and of nothing else */
 } Conv;
 
-/* Lets a thread run a function some time, or never. */
-typedef void Schedule(void *pool, void (*task)(void *data), void *data);
+enum {
+  TASK_PRODUCTS = 500000, /* a few microseconds: as long as it takes to wake a thread */
+  TASKS_PER_THREAD = 8    /* so that threads which come late find some */
+};
 
-/* The fewest outputs that can be computed on this processor; 0 if none can. */
-int lamina_fewest(void);
+/* Each gives 0 if there was no memory. There are at least `lamina_fewest` outputs. */
+int lamina_convolve(const Conv *conv, const Threads *threads);
+int lamina_winograd(const Conv *conv, const Threads *threads, const Kernels *kernels);
 
-/* Use no wider vectors than these from now on; for tests. Gives the width in use, 0 for none. */
-int lamina_use_widest(int most);
-
-/* Whether there was memory for it; there are at least `lamina_fewest` outputs. */
-int lamina_convolve(const Conv *conv, int64_t threads, Schedule *schedule, void *pool);
+/* Whether `lamina_winograd` takes a convolution, and is faster. */
+int lamina_winograd_suits(const Conv *conv, const Kernels *kernels);
 
 #endif

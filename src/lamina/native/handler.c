@@ -24,10 +24,10 @@ static int none(const Pool *pool, XlaError *error) {
   return 0;
 }
 
-static void schedule(void *data, void (*task)(void *data), void *what) {
-  const Pool *pool = data;
-  XlaScheduleArguments arguments = {sizeof arguments, NULL, pool->context, task, what};
-  if (!none(pool, pool->functions->schedule(&arguments))) task(what);
+static void schedule(void *pool_data, void (*function)(void *data), void *data) {
+  const Pool *pool = pool_data;
+  XlaScheduleArguments arguments = {sizeof arguments, NULL, pool->context, function, data};
+  if (!none(pool, pool->functions->schedule(&arguments))) function(data);
 }
 
 static int64_t count_threads(const Pool *pool) {
@@ -87,7 +87,7 @@ static int convolve_all(Conv conv, const XlaBuffer *arrays[4], int64_t leading, 
     sizes[i] = arrays[i] ? strides(arrays[i], arrays[3], leading, own[i], steps[i]) : own[i];
     if (sizes[i] < 0) return -1;
   }
-  const int64_t threads = count_threads(pool);
+  const Threads threads = {count_threads(pool), pool, schedule};
   int64_t count = sizes[3] / own[3];
   if (sizes[0] == count * own[0] && sizes[1] == own[1] && sizes[2] == own[2]) {
     conv.images *= count; /* one kernel for all */
@@ -107,7 +107,7 @@ static int convolve_all(Conv conv, const XlaBuffer *arrays[4], int64_t leading, 
     conv.kernel = kernel + at[1];
     conv.bias = bias ? bias + at[2] : NULL;
     conv.y = y + at[3];
-    if (!lamina_convolve(&conv, threads, schedule, pool)) return 0;
+    if (!lamina_convolve(&conv, &threads)) return 0;
   }
   return 1;
 }
@@ -118,7 +118,7 @@ PUBLIC int lamina_conv_fewest(void) { return lamina_fewest(); }
 PUBLIC int lamina_conv_use_widest(int most) { return lamina_use_widest(most); }
 
 /* Inputs are x, kernel and perhaps a bias. The attribute says how many zeros stand before both axes,
-   the steps, the gaps, and whether negative results become zero. All arrays may have further axes
+   the steps, the gaps, whether negative results become zero, and whether sums are exact (`Conv`). All arrays may have further axes
    first: of the size that they have in the result, or of size 1. */
 PUBLIC XlaError *lamina_conv(XlaCall *call) {
   if (call->extensions && call->extensions->kind == XLA_METADATA) {
@@ -129,7 +129,7 @@ PUBLIC XlaError *lamina_conv(XlaCall *call) {
   }
   const int64_t count = call->arguments.count;
   const XlaArray *options = call->attributes.count == 1 ? call->attributes.items[0] : NULL;
-  if (count < 2 || count > 3 || call->results.count != 1 || !options || options->size != 7)
+  if (count < 2 || count > 3 || call->results.count != 1 || !options || options->size != 8)
     return failure(call->functions, XLA_INVALID, "lamina_conv: wrong number of arguments");
   const XlaBuffer *x = call->arguments.items[0], *kernel = call->arguments.items[1];
   const XlaBuffer *bias = count == 3 ? call->arguments.items[2] : NULL;
@@ -138,6 +138,7 @@ PUBLIC XlaError *lamina_conv(XlaCall *call) {
   Conv conv = {.x = x->data, .kernel = kernel->data, .bias = bias ? bias->data : NULL};
   conv.y = y->data;
   conv.relu = option[6] != 0;
+  conv.exact = option[7] != 0;
   for (int axis = 0; axis < 2; axis++) {
     conv.before[axis] = option[axis];
     conv.step[axis] = option[2 + axis];

@@ -4,15 +4,9 @@
    through. */
 
 #include "rows.h"
+#include "vectors.h"
 
 #include <stddef.h>
-
-#define PASTE(a, b) a##b
-#define NAMED(a, b) PASTE(a, b)
-#define ALWAYS static inline __attribute__((always_inline))
-
-typedef float Vector __attribute__((vector_size(WIDTH * 4), aligned(4), may_alias));
-typedef int32_t Bits __attribute__((vector_size(WIDTH * 4), aligned(4), may_alias));
 
 /* Most places of a block with one, two and four vectors of outputs. */
 #if defined(__x86_64__) && WIDTH < 16 /* with half as many registers */
@@ -39,8 +33,8 @@ ALWAYS void block(const Part *part, const Piece *piece, int places, int vectors)
   for (int p = 0; p < places; p++) {
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; v++) {
-      const float *begin = piece->first ? piece->bias : piece->y + p * outputs;
-      sums[p][v] = begin ? *(const Vector *)(begin + v * WIDTH) : (Vector){0};
+      const float *begin = piece->first ? piece->bias : piece->y + p * part->y_place;
+      sums[p][v] = begin ? load(begin + v * WIDTH) : (Vector){0};
     }
   }
   const float *weights = piece->kernel;
@@ -54,7 +48,7 @@ ALWAYS void block(const Part *part, const Piece *piece, int places, int vectors)
       for (int64_t i = 0; i < piece->run; i++) {
         Vector factors[4];
 #pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) factors[v] = *(const Vector *)(weights + v * WIDTH);
+        for (int v = 0; v < vectors; v++) factors[v] = load(weights + v * WIDTH);
         weights += outputs;
 #pragma GCC unroll 16
         for (int p = 0; p < places; p++) {
@@ -70,10 +64,8 @@ ALWAYS void block(const Part *part, const Piece *piece, int places, int vectors)
   for (int p = 0; p < places; p++) {
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; v++) {
-      Vector sum = sums[p][v];
-      /* What is not a number stays so. */
-      if (relu) sum = (Vector)((Bits)sum & ~(Bits)(sum < 0));
-      *(Vector *)(piece->y + p * outputs + v * WIDTH) = sum;
+      const Vector sum = relu ? rectified(sums[p][v]) : sums[p][v];
+      store(piece->y + p * part->y_place + v * WIDTH, sum);
     }
   }
 }
@@ -113,7 +105,7 @@ static void run_piece(const Part *part, const Piece *piece, int64_t output, int 
       const int64_t size = (rest + left - 1) / left;
       blocks[size](part, &here);
       here.x += size * part->place_step;
-      here.y += size * part->outputs;
+      here.y += size * part->y_place;
       rest -= size;
     }
   }
@@ -155,7 +147,7 @@ static int vectors_for(const Part *part, int64_t outputs) {
   return outputs > WIDTH ? 2 : 1;
 }
 
-void NAMED(lamina_compute_, WIDTH)(const Part *part) {
+void NAMED(lamina_compute_)(const Part *part) {
   for (int64_t output = part->first; output < part->last;) {
     int vectors = vectors_for(part, part->last - output);
     if (part->last - part->first < vectors * WIDTH) vectors = 1;

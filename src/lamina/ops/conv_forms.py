@@ -75,7 +75,8 @@ def by_kernels(plan: Plan, x: Array, kernel: Array, bias: Array | None, relu: bo
     first = plan.data_format == "channels_first"
     x = jnp.moveaxis(x, 1, -1) if first else x
     over = min(len(plan.strides), 2)
-    windows = native.Windows(plan.pads[-over:], plan.strides[-over:], plan.dilation[-over:], relu)
+    slides = plan.pads[-over:], plan.strides[-over:], plan.dilation[-over:]
+    windows = native.Windows(*slides, relu, native.wants_exact_sums())
 
     def convolve(x: Array, kernel: Array) -> Array:
         return native.conv(x, kernel, bias, windows)

@@ -40,12 +40,15 @@ class Windows(NamedTuple):
         strides: step of the window along each axis.
         dilation: distance of the window's cells along each axis.
         relu: whether negative results become zero.
+        exact: whether each result is the sum of its own products alone. Otherwise 3x3 windows may
+            be computed by Winograd's algorithm (Lavin and Gray, 2016), four results together.
     """
 
     pads: tuple[tuple[int, int], ...]
     strides: tuple[int, ...]
     dilation: tuple[int, ...]
     relu: bool = False
+    exact: bool = False
 
 
 @cache
@@ -82,6 +85,17 @@ def takes(x: Array, kernel: Array, bias: Array | None) -> bool:
         return False
     floats = x.dtype == kernel.dtype == jnp.float32
     return floats and x.size > 0 and kernel.size > 0 and 0 < fewest() <= outputs[0]
+
+
+def wants_exact_sums() -> bool:
+    """Whether JAX is set to the highest precision of products.
+
+    >>> with jax.default_matmul_precision("highest"):
+    ...     print(wants_exact_sums())
+    True
+    """
+    now = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
+    return now in ("highest", "float32")
 
 
 def conv(x: Array, kernel: Array, bias: Array | None, windows: Windows) -> Array:
@@ -132,9 +146,10 @@ def _by_kernels(x: Array, kernel: Array, *bias: Array, windows: Windows) -> Arra
         x, kernel = jnp.expand_dims(x, -3), jnp.expand_dims(kernel, -4)
     pads = ((0, 0), *windows.pads)[-2:]
     strides, dilation = (1, *windows.strides)[-2:], (1, *windows.dilation)[-2:]
-    flat = Windows(pads, strides, dilation, windows.relu)
+    flat = Windows(pads, strides, dilation)
     shape = _shape(flat, x.shape, kernel.shape, *(array.shape for array in bias))
-    options = [*(before for before, _ in pads), *strides, *dilation, windows.relu]
+    before = [pad[0] for pad in pads]
+    options = [*before, *strides, *dilation, windows.relu, windows.exact]
     call = jax.ffi.ffi_call(TARGET, jax.ShapeDtypeStruct(shape, x.dtype))
     y = call(x, kernel, *bias, options=np.array(options, np.int64))
     return y.squeeze(-3) if over_one else y
@@ -167,8 +182,7 @@ def _tangent(
 ) -> tuple[Array, Any]:
     (x, kernel, *_), (of_x, of_kernel, *of_bias) = primals, tangents
     value, terms = conv_p.bind(*primals, windows=windows), []
-    # Convolutions of XLA's, which know their gradients.
-    linear = partial(_by_xla, windows=windows._replace(relu=False))
+    linear = partial(conv_p.bind, windows=windows._replace(relu=False))
     if not isinstance(of_x, ad.Zero):
         terms.append(linear(of_x, kernel))
     if not isinstance(of_kernel, ad.Zero):
@@ -178,6 +192,31 @@ def _tangent(
             terms.append(_spread(tangent, value.shape))
     total = reduce(operator.add, terms)
     return value, lax.select(value > 0, total, jnp.zeros_like(total)) if windows.relu else total
+
+
+def _transpose(gradient: Any, x: Any, kernel: Any, *, windows: Windows) -> tuple[Any, Any]:
+    """Gradients of sums of products: of the input by the kernels, if the windows have no steps."""
+    by_xla = partial(_by_xla, windows=windows)
+    if not ad.is_undefined_primal(x):
+        back = jax.linear_transpose(lambda kernel: by_xla(x, kernel), kernel.aval)
+        return None, *back(gradient)
+    mirrored = _mirrored(windows, x.aval.shape, kernel.shape)
+    if mirrored is None:
+        return *jax.linear_transpose(lambda x: by_xla(x, kernel), x.aval)(gradient), None
+    axes = range(len(windows.strides))
+    weights = jnp.swapaxes(jnp.flip(kernel, axes), -1, -2)
+    return conv_p.bind(gradient, weights, windows=mirrored), None
+
+
+def _mirrored(windows: Windows, x: Shape, kernel: Shape) -> Windows | None:
+    """The convolution that leads from gradients back; ``None`` if the kernels have it not."""
+    rank, pads = len(windows.strides), []
+    if len(x) > rank + 2 or x[-1] < fewest() or max(windows.strides) > 1:
+        return None
+    for axis, (before, after) in enumerate(windows.pads):
+        span = (kernel[axis] - 1) * windows.dilation[axis]
+        pads.append((span - before, span - after))
+    return windows._replace(pads=tuple(pads)) if min(map(min, pads)) >= 0 else None
 
 
 def _spread(bias: Array, shape: Shape) -> Array:
@@ -204,6 +243,7 @@ def _lower(context: Any, *arrays: Any, windows: Windows) -> Any:
 
 
 ad.primitive_jvps[conv_p] = _tangent
+ad.primitive_transposes[conv_p] = _transpose
 batching.primitive_batchers[conv_p] = _batch
 mlir.register_lowering(conv_p, mlir.lower_fun(_by_xla, multiple_results=False))
 mlir.register_lowering(conv_p, _lower, platform="cpu")

@@ -1,0 +1,150 @@
+/* Winograd's F(2x2, 3x3), for vectors of WIDTH numbers: compiled once for each kind of processor.
+
+   A tile of two by two results takes 16 products for each channel and output where the definition
+   takes 36 (Lavin and Gray, 2016). Of 16 by 16 numbers each, they are products of matrices. */
+
+#include "rows.h"
+#include "vectors.h"
+
+#include <stddef.h>
+
+enum { VECTORS = 2, OUTPUTS = VECTORS * WIDTH };
+
+/* B^T d B, where d are four by four cells of a channel. */
+ALWAYS void transform_input(const float *const cells[16], int64_t channel, float *to, int64_t next) {
+  Vector half[4][4];
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; j++) {
+    Vector d[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) d[i] = load(cells[4 * i + j] + channel);
+    half[0][j] = d[0] - d[2];
+    half[1][j] = d[1] + d[2];
+    half[2][j] = d[2] - d[1];
+    half[3][j] = d[1] - d[3];
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    float *row = to + 4 * i * next;
+    store(row, half[i][0] - half[i][2]);
+    store(row + next, half[i][1] + half[i][2]);
+    store(row + 2 * next, half[i][2] - half[i][1]);
+    store(row + 3 * next, half[i][1] - half[i][3]);
+  }
+}
+
+/* A^T m A, where m are the 16 products of a tile for some outputs. */
+ALWAYS void transform_output(const float *from, int64_t next, Vector tile[4]) {
+  Vector half[2][4];
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; j++) {
+    Vector m[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) m[i] = load(from + (4 * i + j) * next);
+    half[0][j] = m[0] + m[1] + m[2];
+    half[1][j] = m[1] - m[2] - m[3];
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 2; i++) {
+    tile[2 * i] = half[i][0] + half[i][1] + half[i][2];
+    tile[2 * i + 1] = half[i][1] - half[i][2] - half[i][3];
+  }
+}
+
+/* Where a tile begins: image, and row and column of the result. */
+static void place(const Tiles *tiles, int64_t number, int64_t at[3]) {
+  const int64_t columns = (tiles->result[1] + 1) / 2, rows = (tiles->result[0] + 1) / 2;
+  at[0] = number / columns / rows;
+  at[1] = number / columns % rows * 2;
+  at[2] = number % columns * 2;
+}
+
+/* The four by four cells that a tile sees; `zeros` where they are outside of the image. */
+static void find_cells(const Tiles *tiles, const int64_t at[3], const float *zeros,
+                       const float *cells[16]) {
+  for (int i = 0; i < 4; i++)
+    for (int j = 0; j < 4; j++) {
+      const int64_t row = at[1] - tiles->before[0] + i, column = at[2] - tiles->before[1] + j;
+      const int inside =
+          row >= 0 && row < tiles->size[0] && column >= 0 && column < tiles->size[1];
+      const int64_t cell = (at[0] * tiles->size[0] + row) * tiles->size[1] + column;
+      cells[4 * i + j] = inside ? tiles->x + cell * tiles->channels : zeros;
+    }
+}
+
+static void write_tile(const Tiles *tiles, const int64_t at[3], int64_t output, const float *from,
+                       int64_t next) {
+  for (int64_t vector = 0; vector < OUTPUTS; vector += WIDTH) {
+    Vector tile[4];
+    transform_output(from + vector, next, tile);
+    const Vector bias = tiles->bias ? load(tiles->bias + output + vector) : (Vector){0};
+    for (int i = 0; i < 2 && at[1] + i < tiles->result[0]; i++)
+      for (int j = 0; j < 2 && at[2] + j < tiles->result[1]; j++) {
+        const int64_t row = at[0] * tiles->result[0] + at[1] + i;
+        float *y = tiles->y + (row * tiles->result[1] + at[2] + j) * tiles->outputs;
+        const Vector sum = tile[2 * i + j] + bias;
+        store(y + output + vector, tiles->relu ? rectified(sum) : sum);
+      }
+  }
+}
+
+void NAMED(lamina_tiles_)(const Tiles *tiles) {
+  const int64_t channels = tiles->channels, count = tiles->count, outputs = tiles->outputs;
+  float *zeros = tiles->room, *inputs = zeros + channels;
+  float *products = inputs + 16 * count * channels;
+  for (int64_t channel = 0; channel < channels; channel++) zeros[channel] = 0;
+  int64_t at[3];
+  for (int64_t tile = 0; tile < count; tile++) {
+    const float *cells[16];
+    place(tiles, tiles->first + tile, at);
+    find_cells(tiles, at, zeros, cells);
+    for (int64_t channel = 0; channel < channels; channel += WIDTH)
+      transform_input(cells, channel, inputs + tile * channels + channel, count * channels);
+  }
+  Part part = {.rows = 1, .places = count, .y_place = OUTPUTS, .height = 1, .cells = 1};
+  part.run = part.place_step = channels, part.outputs = outputs, part.last = OUTPUTS;
+  for (int64_t output = 0; output < outputs; output += OUTPUTS) {
+    /* The last vectors may repeat what those before them did. */
+    if (output > outputs - OUTPUTS) output = outputs - OUTPUTS;
+    for (int i = 0; i < 16; i++) {
+      part.x = inputs + i * count * channels;
+      part.kernel = tiles->weights + i * channels * outputs + output;
+      part.y = products + i * count * OUTPUTS;
+      NAMED(lamina_compute_)(&part);
+    }
+    for (int64_t tile = 0; tile < count; tile++) {
+      place(tiles, tiles->first + tile, at);
+      write_tile(tiles, at, output, products + tile * OUTPUTS, count * OUTPUTS);
+    }
+  }
+}
+
+/* G g G^T, where g is the window of a channel and some outputs. */
+ALWAYS void transform_weights(const float *from, int64_t cell, float *to, int64_t next) {
+  Vector half[4][3];
+#pragma GCC unroll 3
+  for (int j = 0; j < 3; j++) {
+    const Vector top = load(from + j * cell), low = load(from + (6 + j) * cell);
+    const Vector middle = load(from + (3 + j) * cell);
+    half[0][j] = top;
+    half[1][j] = (top + middle + low) * 0.5f;
+    half[2][j] = (top - middle + low) * 0.5f;
+    half[3][j] = low;
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    float *row = to + 4 * i * next;
+    store(row, half[i][0]);
+    store(row + next, (half[i][0] + half[i][1] + half[i][2]) * 0.5f);
+    store(row + 2 * next, (half[i][0] - half[i][1] + half[i][2]) * 0.5f);
+    store(row + 3 * next, half[i][2]);
+  }
+}
+
+void NAMED(lamina_weights_)(const float *kernel, int64_t size, int64_t first, int64_t end,
+                            float *weights) {
+  for (int64_t place = first; place < end; place += WIDTH) {
+    if (place > end - WIDTH) place = end - WIDTH;
+    transform_weights(kernel + place, size, weights + place, size);
+  }
+}
