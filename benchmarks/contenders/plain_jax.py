@@ -220,15 +220,18 @@ def product(x: Any, weights: Any, kind: str, options: dict[str, Any]) -> Any:
     if kind == "Embedding":
         return embedding.take_rows(weights[0], x)
     kernel, bias = weights
+    activation = options.get("activation")
     if kind == "Dense":
-        x = linear.dot_last(x, kernel)
-    else:
-        rank = int(kind[4])
-        x = conv.conv(
-            x,
-            kernel,
-            strides=(1,) * rank,
-            dilation=(options.get("dilation_rate", 1),) * rank,
-            padding=options.get("padding", "valid"),
-        )
-    return ACTIVATIONS[options.get("activation")](linear.bias_add(x, bias))
+        return ACTIVATIONS[activation](linear.bias_add(linear.dot_last(x, kernel), bias))
+    rank = int(kind[4])
+    relu = activation == "relu"
+    y = conv.conv(
+        x,
+        kernel,
+        strides=(1,) * rank,
+        dilation=(options.get("dilation_rate", 1),) * rank,
+        padding=options.get("padding", "valid"),
+        bias=bias,
+        relu=relu,
+    )
+    return y if relu else ACTIVATIONS[activation](y)

@@ -12,6 +12,7 @@ import pytest
 
 from lamina import config
 from lamina.core import cache
+from lamina.ops import native
 
 FIT = """
 import os, sys, jax, numpy as np
@@ -197,7 +198,17 @@ def test_so_are_versions_and_cores(monkeypatch, tmp_path):
     places.add(cache._place(traced, (1.0,), ()))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(77), raising=False)
     places.add(cache._place(traced, (1.0,), ()))
-    assert len(places) == 3
+    monkeypatch.setattr(native, "fewest", lambda: 0)
+    places.add(cache._place(traced, (1.0,), ()))
+    assert len(places) == 4
+
+
+def test_without_a_list_of_settings_nothing_has_a_place(monkeypatch, tmp_path):
+    monkeypatch.setattr(cache, "folder", lambda: tmp_path)
+    traced = jax.jit(lambda x: x + 1).trace(1.0)
+    assert cache._place(traced, (1.0,), ()) is not None
+    monkeypatch.delattr(type(jax.config), "values")
+    assert cache._place(traced, (1.0,), ()) is None
 
 
 def test_a_full_disk_leaves_no_pieces(monkeypatch, tmp_path):

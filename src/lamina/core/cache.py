@@ -211,7 +211,8 @@ jax.monitoring.register_event_listener(_note)
 def _place(traced: Traced, args: tuple[Any, ...], options: Any) -> Path | None:
     """The file for a program; ``None`` without a folder or a digest."""
     home = folder()
-    if home is None or os.environ.get("XLA_FLAGS", "-")[:1] != "-":  # a file of flags may change
+    flags_in_a_file = os.environ.get("XLA_FLAGS", "-")[:1] != "-"  # which may change
+    if home is None or flags_in_a_file or not hasattr(jax.config, "values"):
         return None
     leaves = jax.tree.leaves(args)
     committed = [isinstance(leaf, jax.Array) and leaf.committed for leaf in leaves]

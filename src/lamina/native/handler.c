@@ -118,8 +118,8 @@ PUBLIC int lamina_conv_fewest(void) { return lamina_fewest(); }
 PUBLIC int lamina_conv_use_widest(int most) { return lamina_use_widest(most); }
 
 /* Inputs are x, kernel and perhaps a bias. The attribute says how many zeros stand before both axes,
-   the steps, the gaps, whether negative results become zero, and whether sums are exact (`Conv`). All arrays may have further axes
-   first: of the size that they have in the result, or of size 1. */
+   the steps, the gaps, whether negative results become zero, and whether sums are exact (`Conv`).
+   All arrays may have further axes first: of the size that they have in the result, or of size 1. */
 PUBLIC XlaError *lamina_conv(XlaCall *call) {
   if (call->extensions && call->extensions->kind == XLA_METADATA) {
     XlaVersion *version = &((XlaMetadataExtension *)call->extensions)->metadata->version;
