@@ -115,6 +115,7 @@ def test_any_number_of_places(places):
         {"shape": (3, 40, 5), "window": (3,), "pads": ((8, 0),), "dilation": (4,)},
         {"shape": (3, 41, 5), "window": (4,), "pads": ((1, 2),), "strides": (3,)},
         {"shape": (2, 1, 5), "window": (3,), "pads": ((4, 5),), "dilation": (2,)},
+        {"shape": (2, 60, 5), "window": (3,), "pads": ((400, 300),)},
         # Over two: each axis in its own way.
         {
             "shape": (2, 9, 14, 3),
@@ -125,6 +126,7 @@ def test_any_number_of_places(places):
         {"shape": (2, 13, 11, 3), "window": (2, 4), "dilation": (3, 2)},
         {"shape": (2, 8, 7, 5), "window": (1, 1), "strides": (2, 3)},
         {"shape": (5, 6, 7, 30), "window": (1, 1)},
+        {"shape": (5, 6, 7, 30), "window": (1, 1), "pads": ((0, 2), (0, 1))},
         {"shape": (2, 3, 4, 1), "window": (3, 4)},
         # Large enough to be divided: among threads, in rows, in columns, and by outputs.
         {"shape": (1, 67, 45, 16), "window": (3, 3), "pads": ((1, 1), (1, 1))},
@@ -314,7 +316,8 @@ def test_a_constant_has_no_tangent():
 
 
 @pytest.mark.parametrize(
-    "axes", [(0, None, None), (None, 0, None), (None, None, 0), (0, 0, None), (0, 1, 0), (3, 4, 1)]
+    "axes",
+    [(0, None, None), (None, 0, None), (None, None, 0), (0, 0, None), (0, None, 0), (3, 4, 1)],
 )
 def test_vectorization(axes):
     values = [

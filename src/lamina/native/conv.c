@@ -38,7 +38,7 @@ static int64_t reach(const Conv *conv, int axis, int64_t places) {
 static void copy_part(const Conv *conv, const float *image, const int64_t from[2],
                       const int64_t size[2], float *to) {
   const int64_t width = size[1] * conv->channels;
-  const int64_t skipped = least(most(-from[1], 0), size[1]);
+  const int64_t skipped = most(-from[1], 0);
   const int64_t found = most(least(size[1], conv->size[1] - from[1]) - skipped, 0);
   const int64_t left = skipped * conv->channels, there = found * conv->channels;
   for (int64_t row = 0; row < size[0]; row++, to += width) {
