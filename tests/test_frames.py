@@ -21,6 +21,7 @@ from lamina.callbacks import Callback
 from lamina.core import masks, pure
 from lamina.layers import Conv2D, Dense
 from lamina.models import Sequential
+from lamina.ops import native
 
 ROOT = str(Path(lamina.__file__).parent)
 INLINED = {"<listcomp>", "<dictcomp>", "<setcomp>"}  # no functions from Python 3.12 on
@@ -87,9 +88,10 @@ def within_a_run(layer: Any, x: Any, call: Callable[[Any], Any]) -> None:
     jax.make_jaxpr(traced)([variable.value for variable in layer.weights], x)
 
 
+CONV = native.conv_p if native.fewest() else lax.conv_general_dilated_p
 LAYERS = {
-    "Conv2D": (lambda: Conv2D(40, 3, name="c"), (2, 8, 9, 6), "conv_general_dilated"),
-    "Dense": (lambda: Dense(5, name="d"), (2, 8), "dot_general"),
+    "Conv2D": (lambda: Conv2D(40, 3, name="c"), (2, 8, 9, 6), CONV),
+    "Dense": (lambda: Dense(5, name="d"), (2, 8), lax.dot_general_p),
 }
 each_layer = pytest.mark.parametrize(
     ("make", "shape", "primitive"), LAYERS.values(), ids=list(LAYERS)
@@ -98,11 +100,11 @@ each_layer = pytest.mark.parametrize(
 
 @each_layer
 def test_a_layer_reaches_its_primitive_in_four_hops(
-    make: Any, shape: Any, primitive: str, monkeypatch: pytest.MonkeyPatch
+    make: Any, shape: Any, primitive: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     layer = make()
     reached: list[list[CodeType]] = []
-    usual = getattr(lax, f"{primitive}_p").bind
+    usual = primitive.bind
 
     def noted(*args: Any, **params: Any) -> Any:
         reached.append(stack())
@@ -110,7 +112,7 @@ def test_a_layer_reaches_its_primitive_in_four_hops(
 
     def call(x: Any) -> Any:
         outside = len(stack())
-        monkeypatch.setattr(getattr(lax, f"{primitive}_p"), "bind", noted)
+        monkeypatch.setattr(primitive, "bind", noted)
         outputs = layer(x)
         monkeypatch.undo()
         reached[:] = [codes[: len(codes) - outside] for codes in reached]
@@ -124,7 +126,7 @@ def test_a_layer_reaches_its_primitive_in_four_hops(
 
 @each_layer
 def test_a_layer_crosses_few_frames(
-    make: Any, shape: Any, primitive: str, monkeypatch: pytest.MonkeyPatch
+    make: Any, shape: Any, primitive: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del primitive
     layer = make()

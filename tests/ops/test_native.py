@@ -604,12 +604,18 @@ def test_structures_are_laid_out_as_xla_has_them(tmp_path):
 
 def test_volumes_have_one_convolution(monkeypatch):
     calls = []
-    monkeypatch.setattr(native, "conv", lambda *a: calls.append(a) or jnp.zeros((4, 2, 3, 6)))
+
+    def convolve(*arrays, **options):
+        calls.append((*arrays, options["windows"]))
+        return jnp.zeros((4, 2, 3, 6))
+
+    monkeypatch.setattr(native, "conv", convolve)
     whole: Any = None
-    plan = conv_forms.Plan(whole, ((0, 0),) * 3, (1, 1, 1), (1, 1, 1), 1, "channels_last")
-    y = conv_forms.by_kernels(
-        plan, jnp.ones((2, 3, 4, 4, 5)), jnp.ones((2, 3, 2, 5, 6)), None, True
-    )
+    slides = ((0, 0),) * 3, (1,) * 3, (1,) * 3
+    plan = conv_forms.Plan(whole, *slides, 1, "channels_last")
+    windows = native.Windows(*slides, relu=True)
+    arrays = jnp.ones((2, 3, 4, 4, 5)), jnp.ones((2, 3, 2, 5, 6)), None
+    y = conv_forms.by_kernels(plan, *arrays, windows)
     assert y.shape == (2, 2, 2, 3, 6)
-    ((x, kernel, _, windows),) = calls
+    ((x, kernel, windows),) = calls
     assert (x.shape, kernel.shape, windows.relu) == ((4, 4, 4, 10), (3, 2, 10, 6), True)

@@ -118,7 +118,8 @@ class Conv(Windows):
         checks.divides(self.groups, channels, "groups", "the channels of the input", self)
         return (*self.kernel_size, channels // self.groups, self.filters)
 
-    def outcome(self, inputs: Array, kernel: Array, bias: Array | None) -> Array:
+    def call(self, inputs: Array) -> Array:
+        inputs, kernel, bias = self.operands(inputs)
         relu = self.activation is activations.relu
         try:
             outputs = conv(

@@ -96,7 +96,8 @@ class KernelLayer(Layer):
         """Add the bias to the product."""
         return bias_add(outputs, bias, self.channel_axis)
 
-    def call(self, inputs: Array) -> Array:
+    def operands(self, inputs: Array) -> tuple[Array, Array, Array | None]:
+        """Inputs, kernel and bias in the dtype in which the layer computes."""
         dtype = self.dtype_policy.compute_dtype
         if inputs.dtype != dtype:
             if jnp.issubdtype(inputs.dtype, jnp.complexfloating):
@@ -106,10 +107,10 @@ class KernelLayer(Layer):
                 )
             inputs = inputs.astype(dtype)
         bias = None if self.bias is None else self.bias.value.astype(dtype)
-        return self.outcome(inputs, self.kernel.value.astype(dtype), bias)
+        return inputs, self.kernel.value.astype(dtype), bias
 
-    def outcome(self, inputs: Array, kernel: Array, bias: Array | None) -> Array:
-        """The product, with bias and activation."""
+    def call(self, inputs: Array) -> Array:
+        inputs, kernel, bias = self.operands(inputs)
         outputs = self.product(inputs, kernel)
         if bias is not None:
             outputs = self.biased(outputs, bias)

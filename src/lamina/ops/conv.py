@@ -96,7 +96,10 @@ def conv(
     )
     plan = Plan(whole, tuple(pads), tuple(strides), tuple(dilation), groups, data_format)
     if groups == 1 and native.takes(x, kernel, bias):
-        return by_kernels(plan, x, kernel, bias, relu)
+        windows = native.Windows(*plan[1:4], relu, native.wants_exact_sums())
+        if data_format == "channels_last" and x.ndim < 5:
+            return native.conv(x, kernel, bias, windows)
+        return by_kernels(plan, x, kernel, bias, windows)
     y = _by_xla(plan, x, kernel)
     y = y if bias is None else bias_add(y, bias, plan.channel_axis)
     return elementwise.relu(y) if relu else y

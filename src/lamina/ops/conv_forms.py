@@ -70,22 +70,20 @@ def plain(plan: Plan, x: Array, kernel: Array) -> Array:
     return _depths_as_channels(plan, x, kernel, flat)
 
 
-def by_kernels(plan: Plan, x: Array, kernel: Array, bias: Array | None, relu: bool) -> Array:
-    """A convolution of many channels in one group, with what follows it; see `native`."""
+def by_kernels(
+    plan: Plan, x: Array, kernel: Array, bias: Array | None, windows: native.Windows
+) -> Array:
+    """`native.conv` of volumes, and with the channels first."""
     first = plan.data_format == "channels_first"
     x = jnp.moveaxis(x, 1, -1) if first else x
-    over = min(len(plan.strides), 2)
-    slides = plan.pads[-over:], plan.strides[-over:], plan.dilation[-over:]
-    windows = native.Windows(*slides, relu, native.wants_exact_sums())
-
-    def convolve(x: Array, kernel: Array) -> Array:
-        return native.conv(x, kernel, bias, windows)
-
     if x.ndim < 5:
-        y = convolve(x, kernel)
+        y = native.conv(x, kernel, bias, windows)
     else:
-        last = plan._replace(data_format="channels_last")
-        y = _depths_as_channels(last, x, kernel, convolve)
+        flat = windows._replace(
+            pads=plan.pads[1:], strides=plan.strides[1:], dilation=plan.dilation[1:]
+        )
+        convolve = partial(native.conv, bias=bias, windows=flat)
+        y = _depths_as_channels(plan._replace(data_format="channels_last"), x, kernel, convolve)
     return jnp.moveaxis(y, -1, 1) if first else y
 
 
