@@ -8,7 +8,7 @@ enum {
   FEWEST_CHANNELS = 32,    /* below, most of the time would be the transforms' */
   FEWEST_TILES = 64,       /* below, that of the weights would be */
   ROOM_BYTES = 512 << 10,  /* transformed cells of a group of tiles, in a core's second cache */
-  FEWEST_GROUP = 16,
+  FEWEST_GROUP = 32,
   LARGEST_GROUP = 120,
   WEIGHTS_TASK = 1 << 14
 };
