@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -391,6 +392,13 @@ def test_programs_for_several_devices_are_split():
     y = function(parts, kernel, bias)
     assert y.sharding.is_equivalent_to(split, y.ndim)
     same(y, by_xla(x, kernel, bias))
+
+
+def test_exports_run_without_the_kernels():
+    arguments = arrays()
+    exported = jax.export.export(jax.jit(by_kernels))(*arguments)
+    assert "custom_call" not in exported.mlir_module()
+    same(exported.call(*arguments), by_xla(*arguments))
 
 
 @pytest.mark.parametrize("relu", [False, True])

@@ -236,9 +236,11 @@ def _batch(
 
 
 def _lower(context: Any, *arrays: Any, windows: Windows) -> Any:
-    # XLA cannot split a call of the kernels over devices.
-    alone = getattr(context.module_context.axis_context, "num_devices", None) == 1
-    form = _by_kernels if alone and fewest() else _by_xla
+    # XLA cannot split a call over devices, and who reads an export may not have the kernels.
+    module = context.module_context
+    alone = getattr(module.axis_context, "num_devices", None) == 1
+    here = alone and not getattr(module.lowering_parameters, "for_export", True)
+    form = _by_kernels if here and fewest() else _by_xla
     return mlir.lower_fun(form, multiple_results=False)(context, *arrays, windows=windows)
 
 
