@@ -89,6 +89,9 @@ def within_a_run(layer: Any, x: Any, call: Callable[[Any], Any]) -> None:
 
 
 CONV = native.conv_p if native.fewest() else lax.conv_general_dilated_p
+MORE = 0 if native.fewest() else 2
+"""Frames, and files, that it takes to choose one of XLA's forms of a convolution."""
+
 LAYERS = {
     "Conv2D": (lambda: Conv2D(40, 3, name="c"), (2, 8, 9, 6), CONV),
     "Dense": (lambda: Dense(5, name="d"), (2, 8), lax.dot_general_p),
@@ -140,8 +143,8 @@ def test_a_layer_crosses_few_frames(
         return outputs
 
     within_a_run(layer, np.ones(shape, "f"), call)
-    assert found[0].count <= 20, str(found[0])
-    assert found[0].files <= 8, str(found[0])
+    assert found[0].count <= 20 + MORE, str(found[0])
+    assert found[0].files <= 8 + MORE, str(found[0])
 
 
 def test_a_convolution_of_few_channels_crosses_few_frames(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,8 +159,8 @@ def test_a_convolution_of_few_channels_crosses_few_frames(monkeypatch: pytest.Mo
 
     layer = Conv2D(5, 3, name="few")
     within_a_run(layer, np.ones((2, 8, 9, 3), "f"), call)
-    assert found[0].count <= 27, str(found[0])
-    assert found[0].files <= 9, str(found[0])
+    assert found[0].count <= 27 + MORE, str(found[0])
+    assert found[0].files <= 9 + MORE, str(found[0])
 
 
 def small_model() -> Any:

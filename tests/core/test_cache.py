@@ -83,6 +83,7 @@ CONVOLUTIONS = FIT.replace("import Dense", "import Conv1D, Flatten, Reshape, Den
 )
 
 
+@pytest.mark.skipif(not native.fewest(), reason="lamina was built without kernels")
 def test_steps_that_call_kernels_are_found_but_not_without_the_kernels(tmp_path):
     told = "print(*lowered, float(logs['loss'][0]).hex())"
     options = {"script": CONVOLUTIONS, "XDG_CACHE_HOME": str(tmp_path)}
