@@ -358,6 +358,23 @@ def test_vectorization_over_two_axes():
     same(native._by_xla(x[:, None], kernels[None], biases, windows=WINDOWS), found)
 
 
+@pytest.mark.parametrize("axes", [(0, None, None), (None, 0, None), (0, 0, 0)])
+def test_vectorization_over_nothing(axes):
+    values = arrays(*[() if axis is None else (0,) for axis in axes])
+    assert jax.jit(jax.vmap(by_kernels, axes))(*values).shape == (0, 2, 4, 8, 5)
+
+
+def test_results_have_a_dtype_of_their_own():
+    x = jnp.broadcast_to(jnp.asarray(1.0), (1, 4, 2))
+    assert x.weak_type
+    y = jax.jit(lambda x: native.conv(x, jnp.ones((2, 2, 4)), None, ALONG))(x)
+    assert not y.weak_type
+    assert y.dtype == jnp.float32
+
+
+ALONG = native.Windows(((0, 0),), (1,), (1,))
+
+
 def test_loops_call_the_kernels():
     x, kernel, bias = arrays()
     kernel = jnp.asarray(noise(3, 3, 3, 3))[..., [0, 1, 2, 0, 1]]

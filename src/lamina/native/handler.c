@@ -89,6 +89,7 @@ static int convolve_all(Conv conv, const XlaBuffer *arrays[4], int64_t leading, 
   }
   const Threads threads = {count_threads(pool), pool, schedule};
   int64_t count = sizes[3] / own[3];
+  if (!count) return 1;
   if (sizes[0] == count * own[0] && sizes[1] == own[1] && sizes[2] == own[2]) {
     conv.images *= count; /* one kernel for all */
     count = 1;

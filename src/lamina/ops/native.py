@@ -164,7 +164,8 @@ def _shape(windows: Windows, x: Shape, kernel: Shape, bias: Shape = ()) -> tuple
         (size + sum(pads) - (window - 1) * gap - 1) // stride + 1
         for size, window, pads, stride, gap in sizes
     ]
-    return (*map(max, *first), x[-rank - 2], *spatial, kernel[-1])
+    leading = [0 if 0 in sizes else max(sizes) for sizes in zip(*first, strict=True)]
+    return (*leading, x[-rank - 2], *spatial, kernel[-1])
 
 
 # ``jax.extend.core`` exports the class, too, but brings Pallas with it, which takes long to import.
@@ -174,7 +175,8 @@ conv_p.def_impl(partial(xla.apply_primitive, conv_p))
 
 @conv_p.def_abstract_eval
 def _(x: Any, *others: Any, windows: Windows) -> Any:
-    return x.update(shape=_shape(windows, x.shape, *(other.shape for other in others)))
+    shape = _shape(windows, x.shape, *(other.shape for other in others))
+    return x.update(shape=shape, weak_type=False)
 
 
 def _tangent(
