@@ -145,6 +145,8 @@ ROWWISE = {
     "Dense": (lambda: layers.Dense(3, "softmax"), (5, 6)),
     "Conv1D": (lambda: layers.Conv1D(3, 3, padding="causal", dilation_rate=2), (8, 2)),
     "Conv2D": (lambda: layers.Conv2D(4, 3, groups=2, data_format="channels_first"), (2, 8, 9)),
+    "Conv1D by kernels": (lambda: layers.Conv1D(8, 3, activation="relu"), (8, 2)),
+    "Conv2D by kernels": (lambda: layers.Conv2D(8, 3, data_format="channels_first"), (2, 8, 9)),
     "MaxPooling2D": (lambda: layers.MaxPooling2D(3, 2, "same"), (9, 8, 2)),
     "AveragePooling2D": (lambda: layers.AveragePooling2D(3, 2, "same"), (9, 8, 2)),
     "BatchNormalization": (layers.BatchNormalization, (8, 2)),

@@ -178,6 +178,10 @@ def test_precision_asks_for_exact_sums():
     assert "dense<[1, 1, 1, 1, 1, 1, 0, 0]>" in step.lower(x, kernel).as_text()
     with jax.default_matmul_precision("highest"):
         assert "dense<[1, 1, 1, 1, 1, 1, 0, 1]>" in step.lower(x, kernel).as_text()
+        elsewhere = step.trace(x, kernel).lower(lowering_platforms=("cuda",)).as_text()
+    assert elsewhere.count("HIGHEST") == 2
+    with jax.default_matmul_precision("tensorfloat32"):
+        assert "lamina_conv(" not in step.lower(x, kernel).as_text()
 
 
 sizes = st.integers(1, 9)
@@ -356,6 +360,38 @@ def test_vectorization_over_two_axes():
         == plain(x, jnp.broadcast_to(kernels, (4, *kernels.shape)), biases).shape
     )
     same(native._by_xla(x[:, None], kernels[None], biases, windows=WINDOWS), found)
+
+
+def test_derivatives_where_only_the_bias_is_vectorized():
+    x, kernel, biases = arrays((), (), (4,))
+
+    def total(kernel, function: Any = by_kernels):
+        return jax.vmap(lambda bias: (function(x, kernel, bias) ** 2).sum())(biases).sum()
+
+    each = sum(
+        jax.grad(lambda kernel, bias=bias: (by_kernels(x, kernel, bias) ** 2).sum())(kernel)
+        for bias in biases
+    )
+    np.testing.assert_allclose(jax.grad(total)(kernel), each, rtol=1e-4, atol=1e-3)
+
+
+def test_split_by_hand_it_is_xla_that_convolves():
+    mesh = jax.make_mesh((2,), ("parts",), axis_types=(jax.sharding.AxisType.Auto,))
+    x, kernel = jnp.asarray(noise(2, 7, 4)), jnp.asarray(noise(3, 4, 8))
+
+    def total(x, kernel):
+        y = conv(x, kernel, strides=(1,), dilation=(1,), padding="same")
+        return jnp.tanh(y).sum()
+
+    split = jax.shard_map(
+        lambda x, kernel: jax.lax.psum(total(x, kernel), "parts"),
+        mesh=mesh,
+        in_specs=(PartitionSpec(), PartitionSpec(None, None, "parts")),
+        out_specs=PartitionSpec(),
+    )
+    np.testing.assert_allclose(
+        jax.grad(split)(x, kernel), jax.grad(total)(x, kernel), rtol=1e-4, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("axes", [(0, None, None), (None, 0, None), (0, 0, 0)])
@@ -635,7 +671,7 @@ def test_volumes_have_one_convolution(monkeypatch):
     plan = conv_forms.Plan(whole, *slides, 1, "channels_last")
     windows = native.Windows(*slides, relu=True)
     arrays = jnp.ones((2, 3, 4, 4, 5)), jnp.ones((2, 3, 2, 5, 6)), None
-    y = conv_forms.by_kernels(plan, *arrays, windows)
+    y = conv_forms.by_kernels(plan, *arrays, windows=windows)
     assert y.shape == (2, 2, 2, 3, 6)
     ((x, kernel, windows),) = calls
     assert (x.shape, kernel.shape, windows.relu) == ((4, 4, 4, 10), (3, 2, 10, 6), True)

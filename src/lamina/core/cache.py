@@ -228,7 +228,7 @@ def _surroundings() -> dict[str, Any]:
     flags = {name: value for name, value in os.environ.items() if name.startswith("XLA")}
     versions = sys.version_info[:2], jax.__version__, jax.lib.__version__  # type: ignore[attr-defined]
     cores = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
-    kernels = native.fewest()
+    kernels = native.fewest(), native.CONVENTION
     return {**settings, **flags, "versions": versions, "cores": len(cores), "kernels": kernels}
 
 

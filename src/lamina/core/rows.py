@@ -234,6 +234,12 @@ def _convolved(marks: list[Mark], params: Any, *_: Any) -> Mark:
     return numbers.out_spec[0]
 
 
+def _convolved_by_kernels(marks: list[Mark], params: Any, shapes: Any, *_: Any) -> Mark:
+    axis = len(shapes[0]) - len(params["windows"].strides) - 2
+    _need(marks[0] == axis and all(type(mark) is not int for mark in marks[1:]))
+    return axis
+
+
 def _concatenated(marks: list[Mark], params: Any, shapes: Any, outputs: Any) -> Mark:
     del outputs
     axis = _joined(marks, shapes)
@@ -319,6 +325,7 @@ RULES: dict[str, Callable[..., Mark | list[Mark]]] = {
     **dict.fromkeys(("reduce_window_max", "reduce_window_min", "reduce_window_sum"), _windowed),
     "dot_general": _product,
     "conv_general_dilated": _convolved,
+    "lamina_conv": _convolved_by_kernels,
     "concatenate": _concatenated,
     "pad": _padded,
     "slice": _sliced,

@@ -99,9 +99,19 @@ def conv(
         windows = native.Windows(*plan[1:4], relu, native.wants_exact_sums())
         if data_format == "channels_last" and x.ndim < 5:
             return native.conv(x, kernel, bias, windows)
-        return by_kernels(plan, x, kernel, bias, windows)
+        arrays = (x, kernel) if bias is None else (x, kernel, bias)
+        return lax.platform_dependent(
+            *arrays,
+            cpu=partial(by_kernels, plan, windows=windows),
+            default=partial(_finished, plan, relu),
+        )
+    return _finished(plan, relu, x, kernel, *(() if bias is None else (bias,)))
+
+
+def _finished(plan: Plan, relu: bool, x: Array, kernel: Array, *bias: Array) -> Array:
+    """Convolve by operations of XLA's, with what follows."""
     y = _by_xla(plan, x, kernel)
-    y = y if bias is None else bias_add(y, bias, plan.channel_axis)
+    y = bias_add(y, bias[0], plan.channel_axis) if bias else y
     return elementwise.relu(y) if relu else y
 
 

@@ -71,7 +71,7 @@ def plain(plan: Plan, x: Array, kernel: Array) -> Array:
 
 
 def by_kernels(
-    plan: Plan, x: Array, kernel: Array, bias: Array | None, windows: native.Windows
+    plan: Plan, x: Array, kernel: Array, bias: Array | None = None, *, windows: native.Windows
 ) -> Array:
     """`native.conv` of volumes, and with the channels first."""
     first = plan.data_format == "channels_first"

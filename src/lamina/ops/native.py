@@ -62,6 +62,7 @@ def fewest() -> int:
     if os.environ.get("LAMINA_NATIVE") == "0" or not path.is_file():
         return 0
     try:
+        jax.local_devices(backend="cpu")  # before, XLA only notes what is registered
         library = ctypes.CDLL(str(path))
         target = jax.ffi.pycapsule(library.lamina_conv)
         jax.ffi.register_ffi_target(TARGET, target, platform="cpu")
@@ -76,11 +77,17 @@ def fewest() -> int:
 
 LIBRARY = {"darwin": "kernels.dylib", "win32": "kernels.dll"}.get(sys.platform, "kernels.so")
 TARGET = "lamina_conv"
+CONVENTION = 1
+"""Goes up when the library takes other options: programs on disk call it."""
 
 
 def takes(x: Array, kernel: Array, bias: Array | None) -> bool:
     """Whether the kernels convolve arrays of these shapes and dtypes, with one group."""
     outputs = kernel.shape[-1:]
+    plain = jax.config.jax_default_matmul_precision in _PRECISIONS  # type: ignore[attr-defined]
+    # Within `jax.shard_map` it is XLA's operations that know over which devices values vary.
+    if not plain or jax.sharding.get_abstract_mesh().manual_axes:
+        return False
     if bias is not None and (bias.dtype != jnp.float32 or bias.shape != outputs):
         return False
     floats = x.dtype == kernel.dtype == jnp.float32
@@ -95,7 +102,11 @@ def wants_exact_sums() -> bool:
     True
     """
     now = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
-    return now in ("highest", "float32")
+    return now in _PRECISIONS[2:]
+
+
+_PRECISIONS = (None, "default", "highest", "float32")
+"""The settings of JAX's that mean the same here."""
 
 
 def conv(x: Array, kernel: Array, bias: Array | None, windows: Windows) -> Array:
@@ -134,6 +145,7 @@ def _by_xla(x: Array, kernel: Array, *bias: Array, windows: Windows) -> Array:
         windows.pads,
         rhs_dilation=windows.dilation,
         dimension_numbers=axis_names(x.ndim, "channels_last"),
+        precision=lax.Precision.HIGHEST if windows.exact else None,
     )
     y = y + along_last(bias[0], y.shape) if bias else y
     return lax.max(y, jnp.zeros_like(y)) if windows.relu else y
@@ -192,7 +204,7 @@ def _tangent(
     for tangent in of_bias:
         if not isinstance(tangent, ad.Zero):
             terms.append(_spread(tangent, value.shape))
-    total = reduce(operator.add, terms)
+    total = jnp.broadcast_to(reduce(operator.add, terms), value.shape)
     return value, lax.select(value > 0, total, jnp.zeros_like(total)) if windows.relu else total
 
 
