@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from pathlib import Path
 
 os.environ.setdefault("KERAS_HOME", os.path.join(os.path.dirname(__file__), "no-keras-home"))
 os.environ.setdefault("MPLBACKEND", "agg")
@@ -37,6 +38,19 @@ def _settings_of_a_new_process():
     _reset()
     yield
     _reset()
+
+
+MAPS = Path("/proc/self/maps")
+MOST_MAPS = 20_000
+"""Linux gives a process 65,530 maps of memory (``vm.max_map_count``)."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _room_for_programs():
+    """Each program that is kept takes maps; XLA crashes, not the test, when there are no more."""
+    yield
+    if MAPS.exists() and MAPS.read_bytes().count(b"\n") > MOST_MAPS:
+        jax.clear_caches()
 
 
 @pytest.fixture

@@ -137,7 +137,7 @@ CASES = [
 def test_conv_and_gradients(
     shape, window, strides, dilation, padding, outputs, numbers, monkeypatch
 ):
-    monkeypatch.setattr("lamina.ops.conv.MOST_NUMBERS", numbers)
+    monkeypatch.setattr("lamina.ops.conv_forms.MOST_NUMBERS", numbers)
     kernel = noise(*window, shape[-1], outputs)
     check(noise(*shape), kernel, strides, dilation, padding)
 
@@ -205,7 +205,7 @@ def test_a_kernel_that_is_not_finite_gives_what_any_form_gives(value, monkeypatc
     x, kernel = noise(2, 6, 7, 3).astype("f"), noise(3, 3, 3, 5).astype("f")
     kernel[0, 0, 0, 0] = value
     found = plain_conv(x, kernel)
-    monkeypatch.setattr("lamina.ops.conv.MOST_NUMBERS", 0)
+    monkeypatch.setattr("lamina.ops.conv_forms.MOST_NUMBERS", 0)
     np.testing.assert_allclose(found, plain_conv(x, kernel), rtol=1e-4, atol=1e-5)
     assert not np.isfinite(found[..., 0]).all()
     assert np.isfinite(found[..., 1:]).all()

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.sharding import NamedSharding, PartitionSpec
 
-from lamina.ops import conv_forms, native
+from lamina.ops import native
 from lamina.ops.conv import conv
 
 ROOT = Path(__file__).parents[2]
@@ -436,7 +436,10 @@ def test_programs_for_several_devices_are_split():
     function = jax.jit(by_kernels)
     parts = jax.device_put(x, split)
     assert "lamina_conv" in function.lower(x, kernel, bias).as_text()
-    assert "lamina_conv" not in function.lower(parts, kernel, bias).as_text()
+    text = function.lower(parts, kernel, bias).as_text()
+    assert "lamina_conv" not in text
+    # Few channels go number by number.
+    assert "stablehlo.is_finite" in text
     y = function(parts, kernel, bias)
     assert y.sharding.is_equivalent_to(split, y.ndim)
     same(y, by_xla(x, kernel, bias))
@@ -658,20 +661,37 @@ def test_structures_are_laid_out_as_xla_has_them(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_volumes_have_one_convolution(monkeypatch):
-    calls = []
+def volumes(window=(2, 3, 2), channels=5):
+    x, kernel = jnp.ones((2, 3, 4, 4, channels)), jnp.ones((*window, channels, 6))
+    step = partial(conv, strides=(1,) * 3, dilation=(1,) * 3, padding="valid", relu=True)
+    return jax.jit(step), x, kernel, jnp.ones(6)
 
-    def convolve(*arrays, **options):
-        calls.append((*arrays, options["windows"]))
-        return jnp.zeros((4, 2, 3, 6))
 
-    monkeypatch.setattr(native, "conv", convolve)
-    whole: Any = None
-    slides = ((0, 0),) * 3, (1,) * 3, (1,) * 3
-    plan = conv_forms.Plan(whole, *slides, 1, "channels_last")
-    windows = native.Windows(*slides, relu=True)
-    arrays = jnp.ones((2, 3, 4, 4, 5)), jnp.ones((2, 3, 2, 5, 6)), None
-    y = conv_forms.by_kernels(plan, *arrays, windows=windows)
-    assert y.shape == (2, 2, 2, 3, 6)
-    ((x, kernel, windows),) = calls
-    assert (x.shape, kernel.shape, windows.relu) == ((4, 4, 4, 10), (3, 2, 10, 6), True)
+def test_volumes_have_one_convolution():
+    step, x, kernel, bias = volumes()
+    text = step.lower(x, kernel, bias=bias).as_text()
+    assert text.count("custom_call @lamina_conv(") == 1
+    assert "(tensor<4x4x4x10xf32>, tensor<3x2x10x6xf32>, tensor<6xf32>)" in text
+    assert "stablehlo.convolution" not in text
+
+
+@pytest.mark.parametrize("channels_first", [False, True])
+def test_other_platforms_have_their_own_convolution(channels_first):
+    if channels_first:
+        x, kernel, sizes = jnp.ones((2, 5, 7, 6)), jnp.ones((3, 3, 5, 4)), "2x5x7x6"
+        step = jax.jit(
+            partial(
+                conv,
+                strides=(1, 1),
+                dilation=(1, 1),
+                padding="valid",
+                data_format="channels_first",
+            )
+        )
+    else:
+        step, x, kernel, _ = volumes()
+        sizes = "2x3x4x4x5"
+    text = step.trace(x, kernel).lower(lowering_platforms=("cuda",)).as_text()
+    assert "lamina_conv" not in text
+    (line,) = [line for line in text.splitlines() if "stablehlo.convolution" in line]
+    assert f"(tensor<{sizes}xf32>" in line

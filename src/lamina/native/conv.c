@@ -6,6 +6,7 @@
    zeros around them, before they are computed; the others are read where they are. */
 
 #include "conv.h"
+#include "sizes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,10 +25,6 @@ typedef struct {
   int64_t tile[2], tiles[2]; /* places of a tile, and number of tiles, along each axis */
   int64_t part, parts;       /* outputs of a part, and number of parts */
 } Division;
-
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
-static int64_t ceiling(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /* Cells of an image that the windows of some places see, from the first to the last. */
 static int64_t reach(const Conv *conv, int axis, int64_t places) {

@@ -1,6 +1,7 @@
 /* 3x3 windows without steps by Winograd's F(2x2, 3x3): see `tiles.c`. */
 
 #include "conv.h"
+#include "sizes.h"
 
 #include <stdlib.h>
 
@@ -20,8 +21,6 @@ typedef struct {
   float *weights;
   int64_t count, group; /* tiles of all images, and of a task */
 } Winograd;
-
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 static int64_t count_tiles(const Conv *conv) {
   return conv->images * ((conv->result[0] + 1) / 2) * ((conv->result[1] + 1) / 2);
@@ -77,8 +76,8 @@ int lamina_winograd(const Conv *conv, const Threads *threads, const Kernels *ker
   const int64_t wanted = winograd.count / (TASKS_PER_THREAD * threads->count);
   winograd.group = least(least(fitting, LARGEST_GROUP), wanted);
   if (winograd.group < FEWEST_GROUP) winograd.group = FEWEST_GROUP;
-  const int64_t groups = (winograd.count + winograd.group - 1) / winograd.group;
-  const int64_t pieces = (size + WEIGHTS_TASK - 1) / WEIGHTS_TASK;
+  const int64_t groups = ceiling(winograd.count, winograd.group);
+  const int64_t pieces = ceiling(size, WEIGHTS_TASK);
   const int done =
       lamina_run(threads, pieces, run_weights, &winograd, pieces) &&
       lamina_run(threads, groups, run_tiles, &winograd, groups);

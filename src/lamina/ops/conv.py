@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.ops import elementwise, native
-from lamina.ops.conv_forms import Plan, by_kernels, each_channel, each_group, each_number, plain
+from lamina.ops import native
+from lamina.ops.conv_forms import Windows, convolve, depths_as_channels
 from lamina.ops.geometry import (
     axis_names,
     conv_output_size,
@@ -21,19 +20,9 @@ from lamina.ops.geometry import (
     transpose_padding,
     window_padding,
 )
-from lamina.ops.linear import bias_add
 
 if TYPE_CHECKING:
     from lamina.typing import Array, CausalPadding, DataFormat, Padding
-
-
-MOST_CELLS = 64
-MOST_GROUPS = 64
-"""Up to here a convolution by groups is taken apart on CPUs; beyond, compiling takes too long."""
-
-MOST_NUMBERS = 50
-MOST_PRODUCTS = 1600
-"""Numbers in a window, and in the kernel, up to which it is applied number by number on CPUs."""
 
 
 def conv(
@@ -86,63 +75,36 @@ def conv(
         # negative padding; with some of these XLA reads foreign memory on CPUs.
         limits[axis] = min(size, (out - 1) * stride + (window - 1) * step + 1 - before)
     x = lax.slice(x, (0,) * x.ndim, limits)
-    whole = partial(
-        lax.conv_general_dilated,
-        window_strides=tuple(strides),
-        padding=tuple(pads),
-        rhs_dilation=tuple(dilation),
-        dimension_numbers=axis_names(x.ndim, data_format),
-        feature_group_count=groups,
+    windows = Windows(
+        tuple(pads),
+        tuple(strides),
+        tuple(dilation),
+        relu=relu,
+        exact=native.wants_exact_sums(),
+        groups=groups,
+        data_format=data_format,
     )
-    plan = Plan(whole, tuple(pads), tuple(strides), tuple(dilation), groups, data_format)
-    if groups == 1 and native.takes(x, kernel, bias):
-        windows = native.Windows(*plan[1:4], relu, native.wants_exact_sums())
-        if data_format == "channels_last" and x.ndim < 5:
-            return native.conv(x, kernel, bias, windows)
-        arrays = (x, kernel) if bias is None else (x, kernel, bias)
-        return lax.platform_dependent(
-            *arrays,
-            cpu=partial(by_kernels, plan, windows=windows),
-            default=partial(_finished, plan, relu),
-        )
-    return _finished(plan, relu, x, kernel, *(() if bias is None else (bias,)))
+    if groups > 1 or not native.takes(x, kernel, bias):
+        return convolve(windows, x, kernel, *(() if bias is None else (bias,)))
+    if data_format == "channels_last" and x.ndim < 5:
+        return native.conv(x, kernel, bias, windows)
+    arrays = (x, kernel) if bias is None else (x, kernel, bias)
+    return lax.platform_dependent(
+        *arrays, cpu=partial(_by_kernels, windows), default=partial(convolve, windows)
+    )
 
 
-def _finished(plan: Plan, relu: bool, x: Array, kernel: Array, *bias: Array) -> Array:
-    """Convolve by operations of XLA's, with what follows."""
-    y = _by_xla(plan, x, kernel)
-    y = bias_add(y, bias[0], plan.channel_axis) if bias else y
-    return elementwise.relu(y) if relu else y
-
-
-def _by_xla(plan: Plan, x: Array, kernel: Array) -> Array:
-    """Convolve by operations of XLA's, in the form that is fastest where it runs."""
-    form = _form_for_cpus(plan, x, kernel)
-    if form is None:
-        return plan.whole(x, kernel)
-    return lax.platform_dependent(x, kernel, cpu=partial(form, plan), default=plan.whole)
-
-
-Form = Callable[[Plan, Any, Any], Any]
-
-
-def _form_for_cpus(plan: Plan, x: Array, kernel: Array) -> Form | None:
-    """The fastest form of XLA's operations on CPUs; ``None`` if that is XLA's own.
-
-    The limits were measured; `benchmarks/README.md` has the figures.
-    """
-    *window, channels, outputs = kernel.shape
-    cells, rank = math.prod(window), len(window)
-    if plan.groups > 1:
-        if channels == 1 and cells <= MOST_CELLS:
-            return each_channel
-        return each_group if plan.groups <= MOST_GROUPS else None
-    numbers = cells * channels
-    few = numbers <= MOST_NUMBERS and 0 < numbers * outputs <= MOST_PRODUCTS
-    exact = x.dtype == kernel.dtype and x.dtype in (jnp.float32, jnp.float64)
-    if few and exact and cells > 1:
-        return each_number
-    return plain if rank == 3 else None
+def _by_kernels(windows: Windows, x: Array, kernel: Array, bias: Array | None = None) -> Array:
+    """`native.conv` of volumes, and with the channels first."""
+    first = windows.data_format == "channels_first"
+    windows = windows._replace(data_format="channels_last")
+    x = jnp.moveaxis(x, 1, -1) if first else x
+    if x.ndim < 5:
+        y = native.conv(x, kernel, bias, windows)
+    else:
+        flat = partial(native.conv, bias=bias, windows=windows.of_planes())
+        y = depths_as_channels(windows, x, kernel, flat)
+    return jnp.moveaxis(y, -1, 1) if first else y
 
 
 def depthwise_conv(

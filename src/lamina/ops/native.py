@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from functools import cache, partial, reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -23,32 +23,13 @@ from jax import lax
 from jax.interpreters import ad, batching, mlir, xla
 
 from lamina import warning
-from lamina.ops.geometry import axis_names
+from lamina.ops.conv_forms import Form, Windows, convolve, whole
 from lamina.ops.linear import along_last
 
 if TYPE_CHECKING:
     from lamina.typing import Array
 
 Shape = tuple[int, ...]
-
-
-class Windows(NamedTuple):
-    """How windows slide over one or two axes, and what happens to their sums.
-
-    Attributes:
-        pads: zeros before and after, along each axis.
-        strides: step of the window along each axis.
-        dilation: distance of the window's cells along each axis.
-        relu: whether negative results become zero.
-        exact: whether each result is the sum of its own products alone. Otherwise 3x3 windows may
-            be computed by Winograd's algorithm (Lavin and Gray, 2016), four results together.
-    """
-
-    pads: tuple[tuple[int, int], ...]
-    strides: tuple[int, ...]
-    dilation: tuple[int, ...]
-    relu: bool = False
-    exact: bool = False
 
 
 @cache
@@ -128,27 +109,20 @@ def conv(x: Array, kernel: Array, bias: Array | None, windows: Windows) -> Array
     return conv_p.bind(*arrays, windows=windows)
 
 
-def _by_xla(x: Array, kernel: Array, *bias: Array, windows: Windows) -> Array:
+def _by_xla(
+    x: Array, kernel: Array, *bias: Array, windows: Windows, form: Form | None = None
+) -> Array:
     """The same by XLA's own operations."""
-    if x.ndim > len(windows.strides) + 2:  # under `jax.vmap`
-        axes = [None if array.shape[0] == 1 else 0 for array in (x, kernel, *bias)]
-        arrays = [
-            array if axis == 0 else array[0]
-            for array, axis in zip((x, kernel, *bias), axes, strict=True)
-        ]
-        one = partial(_by_xla, windows=windows)
-        return jax.vmap(one, axes)(*arrays) if 0 in axes else one(*arrays)[None]
-    y = lax.conv_general_dilated(
-        x,
-        kernel,
-        windows.strides,
-        windows.pads,
-        rhs_dilation=windows.dilation,
-        dimension_numbers=axis_names(x.ndim, "channels_last"),
-        precision=lax.Precision.HIGHEST if windows.exact else None,
-    )
-    y = y + along_last(bias[0], y.shape) if bias else y
-    return lax.max(y, jnp.zeros_like(y)) if windows.relu else y
+    if x.ndim == len(windows.strides) + 2:
+        return convolve(windows, x, kernel, *bias, form=form)
+    axes = [None if array.shape[0] == 1 else 0 for array in (x, kernel, *bias)]
+    arrays = [
+        array if axis == 0 else array[0]
+        for array, axis in zip((x, kernel, *bias), axes, strict=True)
+    ]
+    # Of forms with branches, both would be computed where the kernel has a further axis.
+    one = partial(_by_xla, windows=windows, form=form if axes[1] is None else whole)
+    return jax.vmap(one, axes)(*arrays) if 0 in axes else one(*arrays)[None]
 
 
 def _by_kernels(x: Array, kernel: Array, *bias: Array, windows: Windows) -> Array:
@@ -210,7 +184,7 @@ def _tangent(
 
 def _transpose(gradient: Any, x: Any, kernel: Any, *, windows: Windows) -> tuple[Any, Any]:
     """Gradients of sums of products: of the input by the kernels, if the windows have no steps."""
-    by_xla = partial(_by_xla, windows=windows)
+    by_xla = partial(_by_xla, windows=windows, form=whole)
     if not ad.is_undefined_primal(x):
         back = jax.linear_transpose(lambda kernel: by_xla(x, kernel), kernel.aval)
         return None, *back(gradient)
