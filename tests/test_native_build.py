@@ -13,7 +13,7 @@ import pytest
 from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
 
-from lamina.ops import native as kernels
+from lamina.ops import library as kernels
 
 ROOT = Path(__file__).parents[1]
 SOURCES = {path.name for path in (ROOT / "src/lamina/native").glob("*.[ch]")}

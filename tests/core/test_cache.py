@@ -12,7 +12,7 @@ import pytest
 
 from lamina import config
 from lamina.core import cache
-from lamina.ops import native
+from lamina.ops import library
 
 FIT = """
 import os, sys, jax, numpy as np
@@ -83,7 +83,7 @@ CONVOLUTIONS = FIT.replace("import Dense", "import Conv1D, Flatten, Reshape, Den
 )
 
 
-@pytest.mark.skipif(not native.fewest(), reason="lamina was built without kernels")
+@pytest.mark.skipif(not library.fewest(), reason="lamina was built without kernels")
 def test_steps_that_call_kernels_are_found_but_not_without_the_kernels(tmp_path):
     told = "print(*lowered, float(logs['loss'][0]).hex())"
     options = {"script": CONVOLUTIONS, "XDG_CACHE_HOME": str(tmp_path)}
@@ -199,7 +199,7 @@ def test_so_are_versions_and_cores(monkeypatch, tmp_path):
     places.add(cache._place(traced, (1.0,), ()))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(77), raising=False)
     places.add(cache._place(traced, (1.0,), ()))
-    monkeypatch.setattr(native, "fewest", lambda: 0)
+    monkeypatch.setattr(library, "fewest", lambda: 0)
     places.add(cache._place(traced, (1.0,), ()))
     assert len(places) == 4
 

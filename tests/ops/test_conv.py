@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.extend.core import jaxprs_in_params
 
-from lamina.ops import native
+from lamina.ops import native_conv
 from lamina.ops.conv import (
     conv,
     conv_output_size,
@@ -29,7 +29,7 @@ rng = np.random.default_rng(7)
 def _by_xla():
     """Without the kernels for CPUs, which `test_native.py` has."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(native, "takes", lambda *_: False)
+        patch.setattr(native_conv, "takes", lambda *_: False)
         yield
 
 

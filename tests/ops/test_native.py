@@ -20,12 +20,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.sharding import NamedSharding, PartitionSpec
 
-from lamina.ops import native
+from lamina.ops import library, native_conv
 from lamina.ops.conv import conv
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "src/lamina/native"
-LIBRARY = SOURCES / native.LIBRARY
+LIBRARY = SOURCES / library.LIBRARY
 
 rng = np.random.default_rng(11)
 
@@ -34,10 +34,10 @@ def noise(*shape: int) -> np.ndarray:
     return rng.standard_normal(shape, "float32")
 
 
-pytestmark = pytest.mark.skipif(not native.fewest(), reason="lamina was built without kernels")
+pytestmark = pytest.mark.skipif(not library.fewest(), reason="lamina was built without kernels")
 
 
-def slow(x, kernel, bias, windows: native.Windows) -> np.ndarray:
+def slow(x, kernel, bias, windows: native_conv.Windows) -> np.ndarray:
     """One place after the other, in float64."""
     rank = len(windows.strides)
     x = np.pad(x.astype("float64"), [(0, 0), *windows.pads, (0, 0)])
@@ -62,13 +62,13 @@ def slow(x, kernel, bias, windows: native.Windows) -> np.ndarray:
 
 def check(shape, window, outputs, *, pads=None, strides=None, dilation=None, bias=True, relu=True):
     rank = len(window)
-    windows = native.Windows(
+    windows = native_conv.Windows(
         pads or ((0, 0),) * rank, strides or (1,) * rank, dilation or (1,) * rank, relu
     )
     x, kernel = noise(*shape), noise(*window, shape[-1], outputs)
     offset = noise(outputs) if bias else None
     arrays = (x, kernel) if offset is None else (x, kernel, offset)
-    y = jax.jit(lambda x, kernel, bias=None: native.conv(x, kernel, bias, windows))(*arrays)
+    y = jax.jit(lambda x, kernel, bias=None: native_conv.conv(x, kernel, bias, windows))(*arrays)
     expected = slow(x, kernel, offset, windows)
     assert y.shape == expected.shape
     products = np.prod(kernel.shape[:-1])
@@ -148,11 +148,11 @@ def test_geometry(case):
     ],
 )
 def test_four_results_together(shape, outputs, pads):
-    windows = native.Windows(pads, (1, 1), (1, 1), relu=True)
+    windows = native_conv.Windows(pads, (1, 1), (1, 1), relu=True)
     x, kernel, bias = noise(*shape), noise(3, 3, shape[-1], outputs), noise(outputs)
     expected = slow(x, kernel, bias, windows)
-    found = native.conv(jnp.asarray(x), jnp.asarray(kernel), jnp.asarray(bias), windows)
-    exact = native.conv(
+    found = native_conv.conv(jnp.asarray(x), jnp.asarray(kernel), jnp.asarray(bias), windows)
+    exact = native_conv.conv(
         jnp.asarray(x), jnp.asarray(kernel), jnp.asarray(bias), windows._replace(exact=True)
     )
     for y in found, exact:
@@ -163,10 +163,10 @@ def test_four_results_together(shape, outputs, pads):
 
 def test_exact_sums_hold_beside_huge_numbers():
     x, kernel = noise(1, 16, 16, 32), noise(3, 3, 32, 32)
-    windows = native.Windows(((0, 0),) * 2, (1, 1), (1, 1), exact=True)
-    expected = np.asarray(native.conv(jnp.asarray(x), jnp.asarray(kernel), None, windows))
+    windows = native_conv.Windows(((0, 0),) * 2, (1, 1), (1, 1), exact=True)
+    expected = np.asarray(native_conv.conv(jnp.asarray(x), jnp.asarray(kernel), None, windows))
     x[0, 0, 0] = 1e20
-    found = np.asarray(native.conv(jnp.asarray(x), jnp.asarray(kernel), None, windows))
+    found = np.asarray(native_conv.conv(jnp.asarray(x), jnp.asarray(kernel), None, windows))
     np.testing.assert_array_equal(found[0, 1:], expected[0, 1:])
     np.testing.assert_array_equal(found[0, 0, 1:], expected[0, 0, 1:])
     assert np.abs(found[0, 0, 0]).min() > 1e15
@@ -213,7 +213,7 @@ def test_any_geometry(batch, size, window, strides, dilation, pads, channels, ou
     )
 
 
-WINDOWS = native.Windows(((1, 2), (0, 1)), (2, 1), (1, 2), relu=True)
+WINDOWS = native_conv.Windows(((1, 2), (0, 1)), (2, 1), (1, 2), relu=True)
 
 
 def arrays(*leading: tuple[int, ...]) -> list[Any]:
@@ -224,14 +224,14 @@ def arrays(*leading: tuple[int, ...]) -> list[Any]:
 
 
 def by_kernels(x, kernel, bias):
-    return native.conv(x, kernel, bias, WINDOWS)
+    return native_conv.conv(x, kernel, bias, WINDOWS)
 
 
 def by_xla(x, kernel, bias):
     """The definition in XLA's terms, in float64."""
     with jax.enable_x64(True):
         wide = [jnp.asarray(array, "float64") for array in (x, kernel, bias)]
-        return native._by_xla(*wide, windows=WINDOWS)
+        return native_conv._by_xla(*wide, windows=WINDOWS)
 
 
 def same(found, expected):
@@ -246,11 +246,11 @@ def same(found, expected):
         ((2, 7, 9, 3), (3, 2), WINDOWS),
         # Without steps the gradient of the input is a convolution, too.
         ((2, 7, 9, 4), (3, 2), WINDOWS._replace(strides=(1, 1))),
-        ((2, 7, 9, 6), (2, 3), native.Windows(((0, 0), (0, 0)), (1, 1), (3, 1))),
-        ((2, 12, 5), (3,), native.Windows(((8, 0),), (1,), (4,), relu=True)),
+        ((2, 7, 9, 6), (2, 3), native_conv.Windows(((0, 0), (0, 0)), (1, 1), (3, 1))),
+        ((2, 12, 5), (3,), native_conv.Windows(((8, 0),), (1,), (4,), relu=True)),
         # Not with fewer than four channels, or more zeros than the windows reach over.
         ((2, 7, 9, 3), (3, 2), WINDOWS._replace(strides=(1, 1))),
-        ((2, 12, 5), (3,), native.Windows(((3, 0),), (1,), (1,), relu=True)),
+        ((2, 12, 5), (3,), native_conv.Windows(((3, 0),), (1,), (1,), relu=True)),
     ],
 )
 def test_gradients_are_those_of_the_definition(shape, window, windows):
@@ -258,7 +258,7 @@ def test_gradients_are_those_of_the_definition(shape, window, windows):
     weights = noise(*slow(x, kernel, bias, windows).shape)
 
     def total(x, kernel, bias):
-        return (native.conv(x, kernel, bias, windows) ** 2 * weights).sum()
+        return (native_conv.conv(x, kernel, bias, windows) ** 2 * weights).sum()
 
     step = jax.jit(jax.grad(total, (0, 1, 2)))
     found = step(*map(jnp.asarray, (x, kernel, bias)))
@@ -279,16 +279,16 @@ def test_gradients_are_those_of_the_definition(shape, window, windows):
     [(4, 1, 1, 2), (3, 1, 1, 1), (4, 2, 1, 1), (4, 1, 3, 1)],
 )
 def test_gradients_that_the_kernels_compute(channels, strides, before, calls):
-    windows = native.Windows(((before, 0),), (strides,), (1,))
+    windows = native_conv.Windows(((before, 0),), (strides,), (1,))
     x, kernel = jnp.ones((2, 9, channels)), jnp.ones((3, channels, 5))
-    step = jax.jit(jax.grad(lambda x: (native.conv(x, kernel, None, windows) ** 2).sum()))
+    step = jax.jit(jax.grad(lambda x: (native_conv.conv(x, kernel, None, windows) ** 2).sum()))
     assert step.lower(x).as_text().count("custom_call @lamina_conv(") == calls
 
 
 def test_zero_is_rectified_without_a_slope():
     x, kernel = jnp.zeros((1, 4, 1)), jnp.ones((1, 1, 4))
-    windows = native.Windows(((0, 0),), (1,), (1,), relu=True)
-    gradient = jax.grad(lambda x: native.conv(x, kernel, None, windows).sum())(x)
+    windows = native_conv.Windows(((0, 0),), (1,), (1,), relu=True)
+    gradient = jax.grad(lambda x: native_conv.conv(x, kernel, None, windows).sum())(x)
     np.testing.assert_array_equal(gradient, np.zeros_like(gradient))
 
 
@@ -354,12 +354,12 @@ def test_vectorization_over_two_axes():
         for j in range(3):
             same(found[i, j], by_xla(x[i], kernels[j], biases[i, j]))
     # By XLA, as on an accelerator.
-    plain = jax.vmap(jax.vmap(lambda *a: native._by_xla(*a, windows=WINDOWS), (None, 0, 0)))
+    plain = jax.vmap(jax.vmap(lambda *a: native_conv._by_xla(*a, windows=WINDOWS), (None, 0, 0)))
     assert (
-        native._by_xla(x[:, None], kernels[None], biases, windows=WINDOWS).shape
+        native_conv._by_xla(x[:, None], kernels[None], biases, windows=WINDOWS).shape
         == plain(x, jnp.broadcast_to(kernels, (4, *kernels.shape)), biases).shape
     )
-    same(native._by_xla(x[:, None], kernels[None], biases, windows=WINDOWS), found)
+    same(native_conv._by_xla(x[:, None], kernels[None], biases, windows=WINDOWS), found)
 
 
 def test_derivatives_where_only_the_bias_is_vectorized():
@@ -403,12 +403,12 @@ def test_vectorization_over_nothing(axes):
 def test_results_have_a_dtype_of_their_own():
     x = jnp.broadcast_to(jnp.asarray(1.0), (1, 4, 2))
     assert x.weak_type
-    y = jax.jit(lambda x: native.conv(x, jnp.ones((2, 2, 4)), None, ALONG))(x)
+    y = jax.jit(lambda x: native_conv.conv(x, jnp.ones((2, 2, 4)), None, ALONG))(x)
     assert not y.weak_type
     assert y.dtype == jnp.float32
 
 
-ALONG = native.Windows(((0, 0),), (1,), (1,))
+ALONG = native_conv.Windows(((0, 0),), (1,), (1,))
 
 
 def test_loops_call_the_kernels():
@@ -456,8 +456,8 @@ def test_exports_run_without_the_kernels():
 def test_what_is_no_number_is_not_hidden(relu):
     x, kernel = noise(1, 5, 2), noise(2, 2, 6)
     x[0, 2, 1], kernel[1, 0, 3] = np.nan, -np.inf
-    windows = native.Windows(((0, 0),), (1,), (1,), relu)
-    y = np.asarray(native.conv(jnp.asarray(x), jnp.asarray(kernel), None, windows))
+    windows = native_conv.Windows(((0, 0),), (1,), (1,), relu)
+    y = np.asarray(native_conv.conv(jnp.asarray(x), jnp.asarray(kernel), None, windows))
     assert np.isnan(y[0, 1:3]).all()
     assert np.isfinite(y[0, [0, 3], :3]).all()
     assert (y[0, [0, 3], 3] != 0).any() or relu
@@ -508,15 +508,15 @@ def test_layers_come_here_in_either_format(data_format, padding, shape):
     ],
 )
 def test_what_the_kernels_do_not_take(x, kernel, bias):
-    assert not native.takes(x, kernel, bias)
-    assert native.takes(jnp.ones((1, 5, 3)), jnp.ones((2, 3, 4)), jnp.ones(4))
+    assert not native_conv.takes(x, kernel, bias)
+    assert native_conv.takes(jnp.ones((1, 5, 3)), jnp.ones((2, 3, 4)), jnp.ones(4))
 
 
 @pytest.mark.parametrize(
     "options", [[0, 0, 1, 1, 1, 1, 0], [0, 0, 0, 1, 1, 1, 0, 0], [-1, 0, 1, 1, 1, 1, 0, 0]]
 )
 def test_wrong_calls_are_refused(options):
-    call = jax.ffi.ffi_call(native.TARGET, jax.ShapeDtypeStruct((1, 3, 4, 5), jnp.float32))
+    call = jax.ffi.ffi_call(library.TARGETS[0], jax.ShapeDtypeStruct((1, 3, 4, 5), jnp.float32))
     x, kernel = jnp.ones((1, 3, 4, 2)), jnp.ones((1, 1, 2, 5))
     with pytest.raises(Exception, match="lamina_conv: "):
         call(x, kernel, options=np.array(options, np.int64)).block_until_ready()
@@ -526,8 +526,8 @@ def test_wrong_calls_are_refused(options):
 
 def test_many_threads_at_once():
     x, kernel = noise(4, 40, 40, 16), noise(3, 3, 16, 32)
-    windows = native.Windows(((0, 0),) * 2, (1, 1), (1, 1))
-    function = jax.jit(lambda x, kernel: native.conv(x, kernel, None, windows))
+    windows = native_conv.Windows(((0, 0),) * 2, (1, 1), (1, 1))
+    function = jax.jit(lambda x, kernel: native_conv.conv(x, kernel, None, windows))
     expected, wrong = np.asarray(function(x, kernel)), []
 
     def work():
@@ -547,9 +547,9 @@ def test_many_threads_at_once():
 WITHOUT = """
 import numpy as np, jax, warnings
 warnings.simplefilter("error")
-from lamina.ops import native
+from lamina.ops import library
 from lamina.ops.conv import conv
-print(native.fewest())
+print(library.fewest())
 x, kernel = np.arange(24, dtype="f").reshape(1, 8, 3), np.ones((2, 3, 4), "f")
 y = conv(x, kernel, strides=(1,), dilation=(1,), padding="valid", bias=np.ones(4, "f"), relu=True)
 print(y[0, :, 0].tolist())
@@ -572,16 +572,16 @@ def test_kernels_can_be_left_out_at_run_time(value, fewest):
 def test_a_library_that_cannot_be_loaded_is_told(tmp_path, monkeypatch):
     folder = tmp_path / "native"
     folder.mkdir()
-    (folder / native.LIBRARY).write_text("no library")
-    monkeypatch.setattr(native, "__file__", str(tmp_path / "ops" / "native.py"))
-    native.fewest.cache_clear()
+    (folder / library.LIBRARY).write_text("no library")
+    monkeypatch.setattr(library, "__file__", str(tmp_path / "ops" / "library.py"))
+    library.fewest.cache_clear()
     try:
         with pytest.warns(UserWarning, match=r"convolutions are XLA's own.*LAMINA_NATIVE=0"):
-            assert native.fewest() == 0
+            assert library.fewest() == 0
     finally:
         monkeypatch.undo()
-        native.fewest.cache_clear()
-    (folder / native.LIBRARY).unlink()
+        library.fewest.cache_clear()
+    (folder / library.LIBRARY).unlink()
 
 
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")

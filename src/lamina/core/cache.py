@@ -28,7 +28,7 @@ import jax.lib
 
 from lamina import config
 from lamina.core import memory, programs
-from lamina.ops import native
+from lamina.ops import library
 
 SHORTEST = 0.02
 """Seconds of compilation from which on a program is worth a file."""
@@ -186,8 +186,8 @@ def executable(traced: Traced, args: tuple[Any, ...], options: Any) -> Compiled:
     return made
 
 
-_OTHERS = re.compile(rf"custom_call (?!@{native.TARGET}\()")
-"""Calls of code that is not there as soon as `native` is imported."""
+_OTHERS = re.compile(rf"custom_call (?!@(?:{'|'.join(library.TARGETS)})\()")
+"""Calls of code that is not there as soon as `library` is imported."""
 
 _LARGE = 2**24
 """Bytes of temporaries from which on it pays to look through the heap, which takes milliseconds."""
@@ -228,7 +228,7 @@ def _surroundings() -> dict[str, Any]:
     flags = {name: value for name, value in os.environ.items() if name.startswith("XLA")}
     versions = sys.version_info[:2], jax.__version__, jax.lib.__version__  # type: ignore[attr-defined]
     cores = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
-    kernels = native.fewest(), native.CONVENTION
+    kernels = library.fewest(), library.CONVENTION
     return {**settings, **flags, "versions": versions, "cores": len(cores), "kernels": kernels}
 
 

@@ -240,6 +240,21 @@ def _convolved_by_kernels(marks: list[Mark], params: Any, shapes: Any, *_: Any) 
     return axis
 
 
+def _multiplied_by_kernels(marks: list[Mark], params: Any, shapes: Any, *_: Any) -> Mark:
+    _need(type(marks[1]) is not int and marks[0] != len(shapes[0]) - 1)
+    return marks[0]
+
+
+def _taken_by_kernels(marks: list[Mark], *_: Any) -> Mark:
+    _need(type(marks[0]) is not int)
+    return marks[1]
+
+
+def _pooled_by_kernels(marks: list[Mark], *_: Any) -> Mark:
+    _need(marks[0] == 0)
+    return 0
+
+
 def _concatenated(marks: list[Mark], params: Any, shapes: Any, outputs: Any) -> Mark:
     del outputs
     axis = _joined(marks, shapes)
@@ -326,6 +341,9 @@ RULES: dict[str, Callable[..., Mark | list[Mark]]] = {
     "dot_general": _product,
     "conv_general_dilated": _convolved,
     "lamina_conv": _convolved_by_kernels,
+    "lamina_dot": _multiplied_by_kernels,
+    "lamina_take": _taken_by_kernels,
+    "lamina_pool": _pooled_by_kernels,
     "concatenate": _concatenated,
     "pad": _padded,
     "slice": _sliced,

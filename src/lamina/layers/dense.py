@@ -9,7 +9,7 @@ from lamina.core.shapes import is_sparse
 from lamina.core.spec import InputSpec
 from lamina.layers.checks import positive
 from lamina.layers.kernel import KernelLayer
-from lamina.ops.linear import dot_last
+from lamina.ops.linear import dense
 from lamina.typing import LayerOptions, Shape
 
 if TYPE_CHECKING:
@@ -78,9 +78,16 @@ class Dense(KernelLayer):
         return (channels, self.units)
 
     def product(self, inputs: Array, kernel: Array) -> Array:
+        return inputs @ kernel  # of sparse inputs
+
+    def call(self, inputs: Array) -> Array:
         if is_sparse(inputs):
-            return inputs @ kernel
-        return dot_last(inputs, kernel)
+            return super().call(inputs)
+        inputs, kernel, bias = self.operands(inputs)
+        relu = self.activation is activations.relu
+        outputs = dense(inputs, kernel, bias, relu)
+        done = relu or self.activation is activations.linear
+        return outputs if done else self.activation(outputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)

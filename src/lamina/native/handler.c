@@ -1,23 +1,27 @@
 /* What XLA calls: checks of shapes, and vectorization over leading axes. */
 
 #include "conv.h"
+#include "dot.h"
+#include "pooling.h"
 #include "xla.h"
+
+#include <string.h>
 
 #define PUBLIC __attribute__((visibility("default")))
 
-enum { FLOAT32 = 11, MOST_AXES = 16 };
+enum { INT32 = 4, FLOAT32 = 11, MOST_AXES = 16 };
 
 typedef struct {
   const XlaFunctions *functions;
   XlaContext *context;
-} Pool;
+} Caller;
 
 static XlaError *failure(const XlaFunctions *functions, int code, const char *message) {
   XlaErrorArguments arguments = {sizeof arguments, NULL, message, code};
   return functions->error(&arguments);
 }
 
-static int none(const Pool *pool, XlaError *error) {
+static int none(const Caller *pool, XlaError *error) {
   if (!error) return 1;
   XlaForgetArguments arguments = {sizeof arguments, NULL, error};
   pool->functions->forget(&arguments);
@@ -25,12 +29,12 @@ static int none(const Pool *pool, XlaError *error) {
 }
 
 static void schedule(void *pool_data, void (*function)(void *data), void *data) {
-  const Pool *pool = pool_data;
+  const Caller *pool = pool_data;
   XlaScheduleArguments arguments = {sizeof arguments, NULL, pool->context, function, data};
   if (!none(pool, pool->functions->schedule(&arguments))) function(data);
 }
 
-static int64_t count_threads(const Pool *pool) {
+static int64_t count_threads(const Caller *pool) {
   int64_t threads = 1;
   XlaThreadsArguments arguments = {sizeof arguments, NULL, pool->context, &threads};
   return none(pool, pool->functions->threads(&arguments)) ? threads : 1;
@@ -79,7 +83,7 @@ static int read_sizes(Conv *conv, const XlaBuffer *x, const XlaBuffer *kernel, c
 }
 
 /* Convolve for each place along the leading axes. */
-static int convolve_all(Conv conv, const XlaBuffer *arrays[4], int64_t leading, Pool *pool) {
+static int convolve_all(Conv conv, const XlaBuffer *arrays[4], int64_t leading, Caller *pool) {
   int64_t steps[4][MOST_AXES], sizes[4];
   const int64_t own[4] = {volume(arrays[0]->dims + leading, 4), volume(arrays[1]->dims + leading, 4),
                           conv.outputs, volume(arrays[3]->dims + leading, 4)};
@@ -118,16 +122,20 @@ PUBLIC int lamina_conv_fewest(void) { return lamina_fewest(); }
 
 PUBLIC int lamina_conv_use_widest(int most) { return lamina_use_widest(most); }
 
+/* Whether XLA asks for the version only; it is told. */
+static int asks_for_version(XlaCall *call) {
+  if (!call->extensions || call->extensions->kind != XLA_METADATA) return 0;
+  XlaVersion *version = &((XlaMetadataExtension *)call->extensions)->metadata->version;
+  version->major = XLA_MAJOR;
+  version->minor = XLA_MINOR;
+  return 1;
+}
+
 /* Inputs are x, kernel and perhaps a bias. The attribute says how many zeros stand before both axes,
    the steps, the gaps, whether negative results become zero, and whether sums are exact (`Conv`).
    All arrays may have further axes first: of the size that they have in the result, or of size 1. */
 PUBLIC XlaError *lamina_conv(XlaCall *call) {
-  if (call->extensions && call->extensions->kind == XLA_METADATA) {
-    XlaVersion *version = &((XlaMetadataExtension *)call->extensions)->metadata->version;
-    version->major = XLA_MAJOR;
-    version->minor = XLA_MINOR;
-    return NULL;
-  }
+  if (asks_for_version(call)) return NULL;
   const int64_t count = call->arguments.count;
   const XlaArray *options = call->attributes.count == 1 ? call->attributes.items[0] : NULL;
   if (count < 2 || count > 3 || call->results.count != 1 || !options || options->size != 8)
@@ -152,9 +160,111 @@ PUBLIC XlaError *lamina_conv(XlaCall *call) {
   if (!ranks || !floats || !read_sizes(&conv, x, kernel, y, leading) || !fits(&conv) ||
       (bias && bias->dims[leading] != conv.outputs))
     return failure(call->functions, XLA_INVALID, "lamina_conv: shapes do not go together");
-  Pool pool = {call->functions, call->context};
+  Caller pool = {call->functions, call->context};
   const XlaBuffer *arrays[4] = {x, kernel, bias, y};
   const int done = convolve_all(conv, arrays, leading, &pool);
   if (done < 0) return failure(call->functions, XLA_INVALID, "lamina_conv: wrong leading axes");
   return done ? NULL : failure(call->functions, XLA_EXHAUSTED, "lamina_conv: out of memory");
+}
+
+/* Inputs are a matrix of few rows, another, and perhaps a bias. The attribute says whether negative
+   results become zero. */
+PUBLIC XlaError *lamina_dot(XlaCall *call) {
+  if (asks_for_version(call)) return NULL;
+  const int64_t count = call->arguments.count;
+  const XlaArray *options = call->attributes.count == 1 ? call->attributes.items[0] : NULL;
+  if (count < 2 || count > 3 || call->results.count != 1 || !options || options->size != 1)
+    return failure(call->functions, XLA_INVALID, "lamina_dot: wrong number of arguments");
+  const XlaBuffer *x = call->arguments.items[0], *kernel = call->arguments.items[1];
+  const XlaBuffer *bias = count == 3 ? call->arguments.items[2] : NULL;
+  const XlaBuffer *y = call->results.items[0];
+  if (x->rank != 2 || kernel->rank != 2 || y->rank != 2 || (bias && bias->rank != 1) ||
+      x->type != FLOAT32 || kernel->type != FLOAT32 || y->type != FLOAT32 ||
+      (bias && bias->type != FLOAT32))
+    return failure(call->functions, XLA_INVALID, "lamina_dot: no matrices of float32");
+  const Dot dot = {.x = x->data,
+                   .kernel = kernel->data,
+                   .bias = bias ? bias->data : NULL,
+                   .y = y->data,
+                   .rows = x->dims[0],
+                   .depth = x->dims[1],
+                   .outputs = kernel->dims[1],
+                   .relu = *(int64_t *)options->data != 0};
+  if (kernel->dims[0] != dot.depth || y->dims[0] != dot.rows || y->dims[1] != dot.outputs ||
+      (bias && bias->dims[0] != dot.outputs) || dot.rows < 1 || dot.depth < 1 || !lamina_fewest() ||
+      dot.outputs < lamina_fewest())
+    return failure(call->functions, XLA_INVALID, "lamina_dot: shapes do not go together");
+  Caller pool = {call->functions, call->context};
+  const Threads threads = {count_threads(&pool), &pool, schedule};
+  return lamina_multiply(&dot, &threads)
+             ? NULL
+             : failure(call->functions, XLA_EXHAUSTED, "lamina_dot: out of memory");
+}
+
+/* Rows of a table of float32 by their indices; the nearest, where there is none of that index. */
+PUBLIC XlaError *lamina_take(XlaCall *call) {
+  if (asks_for_version(call)) return NULL;
+  if (call->arguments.count != 2 || call->results.count != 1)
+    return failure(call->functions, XLA_INVALID, "lamina_take: wrong number of arguments");
+  const XlaBuffer *table = call->arguments.items[0], *index = call->arguments.items[1];
+  const XlaBuffer *y = call->results.items[0];
+  if (table->rank != 2 || table->type != FLOAT32 || index->type != INT32 || y->type != FLOAT32)
+    return failure(call->functions, XLA_INVALID, "lamina_take: no table of float32 and int32");
+  const int64_t rows = table->dims[0], width = table->dims[1];
+  const int64_t count = volume(index->dims, index->rank);
+  if (rows < 1 || volume(y->dims, y->rank) != count * width)
+    return failure(call->functions, XLA_INVALID, "lamina_take: shapes do not go together");
+  const int32_t *wanted = index->data;
+  float *to = y->data;
+  for (int64_t i = 0; i < count; i++, to += width) {
+    const int64_t row = wanted[i] < 0 ? 0 : wanted[i] < rows ? wanted[i] : rows - 1;
+    memcpy(to, (const float *)table->data + row * width, width * sizeof(float));
+  }
+  return NULL;
+}
+
+/* The place of the first number that is below zero, or not below the attribute; else their count. */
+PUBLIC XlaError *lamina_search(XlaCall *call) {
+  if (asks_for_version(call)) return NULL;
+  const XlaArray *options = call->attributes.count == 1 ? call->attributes.items[0] : NULL;
+  if (call->arguments.count != 1 || call->results.count != 1 || !options || options->size != 1)
+    return failure(call->functions, XLA_INVALID, "lamina_search: wrong number of arguments");
+  const XlaBuffer *numbers = call->arguments.items[0], *place = call->results.items[0];
+  if (numbers->type != INT32 || place->type != INT32 || volume(place->dims, place->rank) != 1)
+    return failure(call->functions, XLA_INVALID, "lamina_search: no numbers of int32");
+  const int32_t *number = numbers->data;
+  const int64_t size = *(int64_t *)options->data, count = volume(numbers->dims, numbers->rank);
+  int64_t at = 0;
+  while (at < count && number[at] >= 0 && number[at] < size) at++;
+  *(int32_t *)place->data = (int32_t)at;
+  return NULL;
+}
+
+/* Pool over two axes. The attribute has windows and steps of both, and whether means are wanted. */
+PUBLIC XlaError *lamina_pool(XlaCall *call) {
+  if (asks_for_version(call)) return NULL;
+  const XlaArray *options = call->attributes.count == 1 ? call->attributes.items[0] : NULL;
+  if (call->arguments.count != 1 || call->results.count != 1 || !options || options->size != 5)
+    return failure(call->functions, XLA_INVALID, "lamina_pool: wrong number of arguments");
+  const XlaBuffer *x = call->arguments.items[0], *y = call->results.items[0];
+  if (x->rank != 4 || y->rank != 4 || x->type != FLOAT32 || y->type != FLOAT32)
+    return failure(call->functions, XLA_INVALID, "lamina_pool: no images of float32");
+  const int64_t *option = options->data;
+  Pooling pooling = {.x = x->data, .y = y->data, .images = x->dims[0], .channels = x->dims[3]};
+  pooling.means = option[4] != 0;
+  int fit = pooling.images > 0 && y->dims[0] == pooling.images && y->dims[3] == pooling.channels &&
+            lamina_fewest() && pooling.channels >= lamina_fewest();
+  for (int axis = 0; axis < 2; axis++) {
+    const int64_t size = x->dims[1 + axis], window = option[axis], step = option[2 + axis];
+    pooling.size[axis] = size, pooling.window[axis] = window, pooling.step[axis] = step;
+    pooling.result[axis] = y->dims[1 + axis];
+    fit = fit && window > 0 && step > 0 && pooling.result[axis] > 0 &&
+          (pooling.result[axis] - 1) * step + window <= size;
+  }
+  if (!fit) return failure(call->functions, XLA_INVALID, "lamina_pool: shapes do not go together");
+  Caller pool = {call->functions, call->context};
+  const Threads threads = {count_threads(&pool), &pool, schedule};
+  return lamina_pool_windows(&pooling, &threads)
+             ? NULL
+             : failure(call->functions, XLA_EXHAUSTED, "lamina_pool: out of memory");
 }

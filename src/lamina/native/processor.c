@@ -32,12 +32,16 @@ int lamina_use_widest(int most) {
   return atomic_load(&known);
 }
 
+#define KERNELS(width)                                                                  \
+  {width, lamina_compute_##width, lamina_tiles_##width, lamina_weights_##width,         \
+   lamina_sums_##width, lamina_total_##width, lamina_pool_##width}
+
 static const Kernels all[] = {
 #ifdef __x86_64__
-    {16, lamina_compute_16, lamina_tiles_16, lamina_weights_16},
-    {8, lamina_compute_8, lamina_tiles_8, lamina_weights_8},
+    KERNELS(16),
+    KERNELS(8),
 #endif
-    {4, lamina_compute_4, lamina_tiles_4, lamina_weights_4},
+    KERNELS(4),
 };
 
 const Kernels *lamina_kernels(int64_t outputs) {

@@ -11,6 +11,9 @@ typedef struct {
   Compute *compute;
   ComputeTiles *tiles;
   Weights *weights;
+  AddUp *sums;
+  Total *total;
+  Pool *pool;
 } Kernels;
 
 /* The widest for some outputs; NULL if there are too few. */

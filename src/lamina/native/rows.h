@@ -52,4 +52,47 @@ typedef void Weights(const float *kernel, int64_t size, int64_t first, int64_t e
 ComputeTiles lamina_tiles_4, lamina_tiles_8, lamina_tiles_16;
 Weights lamina_weights_4, lamina_weights_8, lamina_weights_16;
 
+/* A part of the product of a few rows with a matrix. */
+typedef struct {
+  const float *x;      /* (rows, depth) */
+  const float *kernel; /* (depth, outputs) */
+  float *y;            /* (rows, room), where room is that of whole vectors; the last of these ends
+                          with the outputs, and may hold some of the one before again */
+  int64_t rows, depth, outputs, room;
+  int64_t begin, end;  /* of the depth, at least one */
+  int64_t first, last; /* of the outputs, at least one vector */
+} Sums;
+
+typedef void AddUp(const Sums *sums);
+
+/* Parts of one row that `Sums` has computed, to be added up. */
+typedef struct {
+  const float *parts; /* they lie `step` numbers apart */
+  const float *bias;  /* for each output; NULL for none */
+  float *y;
+  int64_t count, step, outputs;
+  int relu; /* whether negative results become zero */
+} Row;
+
+typedef void Total(const Row *row);
+
+AddUp lamina_sums_4, lamina_sums_8, lamina_sums_16;
+Total lamina_total_4, lamina_total_8, lamina_total_16;
+
+/* A part of one row of the result of pooling: the largest number of each window, or the mean. */
+typedef struct {
+  const float *x;  /* the first cell of the first window */
+  float *y;        /* (places, channels) */
+  int64_t places;  /* of the result */
+  int64_t window[2];
+  int64_t row;     /* numbers in a row of the image */
+  int64_t step;    /* cells from one window to the next */
+  int64_t channels; /* at least one vector */
+  int means;        /* rather than the largest numbers */
+} Pooled;
+
+typedef void Pool(const Pooled *pooled);
+
+Pool lamina_pool_4, lamina_pool_8, lamina_pool_16;
+
 #endif

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.ops import native
+from lamina.ops import library, native_conv
 from lamina.ops.conv_forms import Windows, convolve, depths_as_channels
 from lamina.ops.geometry import (
     axis_names,
@@ -80,14 +80,14 @@ def conv(
         tuple(strides),
         tuple(dilation),
         relu=relu,
-        exact=native.wants_exact_sums(),
+        exact=library.wants_exact_sums(),
         groups=groups,
         data_format=data_format,
     )
-    if groups > 1 or not native.takes(x, kernel, bias):
+    if groups > 1 or not native_conv.takes(x, kernel, bias):
         return convolve(windows, x, kernel, *(() if bias is None else (bias,)))
     if data_format == "channels_last" and x.ndim < 5:
-        return native.conv(x, kernel, bias, windows)
+        return native_conv.conv(x, kernel, bias, windows)
     arrays = (x, kernel) if bias is None else (x, kernel, bias)
     return lax.platform_dependent(
         *arrays, cpu=partial(_by_kernels, windows), default=partial(convolve, windows)
@@ -95,14 +95,14 @@ def conv(
 
 
 def _by_kernels(windows: Windows, x: Array, kernel: Array, bias: Array | None = None) -> Array:
-    """`native.conv` of volumes, and with the channels first."""
+    """`native_conv.conv` of volumes, and with the channels first."""
     first = windows.data_format == "channels_first"
     windows = windows._replace(data_format="channels_last")
     x = jnp.moveaxis(x, 1, -1) if first else x
     if x.ndim < 5:
-        y = native.conv(x, kernel, bias, windows)
+        y = native_conv.conv(x, kernel, bias, windows)
     else:
-        flat = partial(native.conv, bias=bias, windows=windows.of_planes())
+        flat = partial(native_conv.conv, bias=bias, windows=windows.of_planes())
         y = depths_as_channels(windows, x, kernel, flat)
     return jnp.moveaxis(y, -1, 1) if first else y
 

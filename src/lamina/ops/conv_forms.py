@@ -45,7 +45,7 @@ class Windows(NamedTuple):
         dilation: distance of the window's cells along each spatial axis.
         relu: whether negative results become zero.
         exact: whether each result is the sum of its own products alone, as JAX's highest precision
-            asks. Otherwise the kernels of `lamina.ops.native` may compute 3x3 windows by Winograd's
+            asks. Otherwise the kernels of `native_conv` may compute 3x3 windows by Winograd's
             algorithm (Lavin and Gray, 2016), four results together.
         groups: number of groups of channels that are convolved apart.
         data_format: where the channels are.

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import jax.numpy as jnp
 from jax import lax
 
+from lamina.ops import few_rows
+
 if TYPE_CHECKING:
     from lamina.typing import Array
 
@@ -31,7 +33,10 @@ def take_rows(table: Any, index: Any) -> Array:
     Array([[3.],
            [1.]], dtype=float32)
     """
-    return jnp.take(jnp.asarray(table), _integers(index, "take_rows"), axis=0, mode="clip")
+    table, index = jnp.asarray(table), _integers(index, "take_rows")
+    if few_rows.takes(table, index):
+        return few_rows.take(table, index)
+    return jnp.take(table, index, axis=0, mode="clip")
 
 
 def first_bad_row(index: Any, size: int) -> tuple[Array, Array]:
@@ -50,7 +55,9 @@ def first_bad_row(index: Any, size: int) -> tuple[Array, Array]:
     (1, 7)
     """
     index = _integers(index, "first_bad_row")
-    return first_bad((index < 0) | (index >= size), index)
+    if not few_rows.searches(index):
+        return first_bad((index < 0) | (index >= size), index)
+    return _told(few_rows.first_outside(index, size), index)
 
 
 def first_bad(bad: Array, values: Array) -> tuple[Array, Array]:
@@ -68,15 +75,18 @@ def first_bad(bad: Array, values: Array) -> tuple[Array, Array]:
     >>> int(row), int(value)
     (1, 7)
     """
-    flat = values.reshape(-1)
-    if not flat.size:
-        return jnp.int32(-1), jnp.zeros((), flat.dtype)
-    place = lax.iota(jnp.int32, flat.size)
+    if not values.size:
+        return jnp.int32(-1), jnp.zeros((), values.dtype)
+    place = lax.iota(jnp.int32, values.size)
     # A minimum is one vectorised pass; argmax of booleans is not.
-    first = jnp.min(jnp.where(bad.reshape(-1), place, flat.size))
-    found = first < flat.size
-    per_row = flat.size // values.shape[0] if values.ndim else 1
-    value = lax.dynamic_index_in_dim(flat, first, keepdims=False)
+    return _told(jnp.min(jnp.where(bad.reshape(-1), place, values.size)), values)
+
+
+def _told(first: Array, values: Array) -> tuple[Array, Array]:
+    """The row and the value at a place, unless that is behind all."""
+    found = first < values.size
+    per_row = values.size // values.shape[0] if values.ndim else 1
+    value = lax.dynamic_index_in_dim(values.reshape(-1), first, keepdims=False)
     return jnp.where(found, first // per_row, -1), jnp.where(found, value, 0)
 
 

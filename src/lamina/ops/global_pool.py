@@ -11,11 +11,15 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from lamina.ops import native_pool
 from lamina.ops.shape import spatial_axes
 
 if TYPE_CHECKING:
     from lamina.typing import Array, DataFormat
 
+
+FEW = 2**15
+"""Numbers up to which means over one axis are computed by the kernels on CPUs."""
 
 PARTS = 8
 """Into how many parts pooling over all places goes on CPUs; 16 are slower than one."""
@@ -31,6 +35,9 @@ def global_max_pool(
     """
     x = jnp.asarray(x)
     axes = spatial_axes(x.ndim, data_format)
+    if data_format == "channels_last" and native_pool.takes(x):
+        best = _max_by_kernels(x)
+        return jnp.expand_dims(best, axes) if keepdims else best
     if not _in_parts_pays(x, data_format):
         return jnp.max(x, axes, keepdims=keepdims)
     best = lax.platform_dependent(x, cpu=_max_of_all, default=partial(jnp.max, axis=axes))
@@ -61,6 +68,9 @@ def global_average_pool(
     """
     x = jnp.asarray(x)
     axes = spatial_axes(x.ndim, data_format)
+    if mask is None and _mean_by_kernels_pays(x, data_format):
+        mean = _mean_by_kernels(x)
+        return jnp.expand_dims(mean, axes) if keepdims else mean
     if mask is None and not _in_parts_pays(x, data_format):
         return jnp.mean(x, axes, keepdims=keepdims)
     if mask is None:
@@ -107,29 +117,58 @@ def _in_parts(x: Array, combine: Callable[[Array, Array], Array], rest: Any) -> 
     return found
 
 
-@jax.custom_jvp
+def _mean_by_kernels_pays(x: Array, data_format: DataFormat) -> bool:
+    """Whether means over all places are computed by the kernels on CPUs.
+
+    Over one axis only few: else XLA looks the rows of an `Embedding` up as it adds them.
+    """
+    known = data_format == "channels_last" and native_pool.takes(x)
+    return known and (x.ndim > 3 or x.size <= FEW)
+
+
+def _maximum(of_all: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """With the gradient of `jnp.max`: equal numbers share it."""
+
+    def tangent(values: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+        (x,), axes = values, tuple(range(1, values[0].ndim - 1))
+        best = maximum(x)
+        here = (x == jnp.expand_dims(best, axes)).astype(x.dtype)
+        return best, jnp.sum(tangents[0] * here, axes) / jnp.sum(here, axes)
+
+    maximum = jax.custom_jvp(of_all)
+    maximum.defjvp(tangent)
+    return maximum
+
+
+def _mean(of_all: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """With the gradient of `jnp.mean`."""
+
+    def tangent(values: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+        return mean(*values), jnp.mean(tangents[0], tuple(range(1, tangents[0].ndim - 1)))
+
+    mean = jax.custom_jvp(of_all)
+    mean.defjvp(tangent)
+    return mean
+
+
+@_maximum
 def _max_of_all(x: Array) -> Array:
     return _in_parts(x, lax.max, jnp.max)
 
 
-@_max_of_all.defjvp
-def _max_of_all_tangent(values: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    """As `jnp.max` has it: equal numbers share the gradient."""
-    (x,), (tangent,) = values, tangents
-    axes = tuple(range(1, x.ndim - 1))
-    best = _max_of_all(x)
-    here = (x == jnp.expand_dims(best, axes)).astype(x.dtype)
-    return best, jnp.sum(tangent * here, axes) / jnp.sum(here, axes)
-
-
-@jax.custom_jvp
+@_mean
 def _mean_of_all(x: Array) -> Array:
     return _in_parts(x, lax.add, jnp.sum) / math.prod(x.shape[1:-1])
 
 
-@_mean_of_all.defjvp
-def _mean_of_all_tangent(values: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    return _mean_of_all(*values), jnp.mean(tangents[0], tuple(range(1, tangents[0].ndim - 1)))
+@_maximum
+def _max_by_kernels(x: Array) -> Array:
+    return native_pool.over_all(x)
+
+
+@_mean
+def _mean_by_kernels(x: Array) -> Array:
+    return native_pool.over_all(x, means=True)
 
 
 __all__ = ["global_average_pool", "global_max_pool"]

@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from lamina.ops import elementwise, few_rows
+
 if TYPE_CHECKING:
     from lamina.typing import Array
 
@@ -28,13 +30,36 @@ def dot_last(x: Any, kernel: Any) -> Array:
     >>> dot_last(jnp.ones((2, 3, 4)), jnp.ones((4, 5))).shape
     (2, 3, 5)
     """
+    return dense(x, kernel)
+
+
+def dense(x: Any, kernel: Any, bias: Any = None, relu: bool = False) -> Array:
+    """`dot_last`, with what often follows: a bias, and zero for what is negative.
+
+    Args:
+        x: array of shape ``(..., n)``.
+        kernel: array of shape ``(n, ...)``; its first axis is summed away.
+        bias: array of shape ``(outputs,)`` that is added along the last axis.
+        relu: whether negative results become zero, after the bias.
+
+    Raises:
+        ValueError: sizes differ.
+
+    >>> dense(jnp.ones((2, 4)), jnp.ones((4, 3)), bias=-jnp.arange(3.0) * 3, relu=True)[0]
+    Array([4., 1., 0.], dtype=float32)
+    """
     x, kernel = jnp.asarray(x), jnp.asarray(kernel)
     if not x.ndim or not kernel.ndim or x.shape[-1] != kernel.shape[0]:
         raise ValueError(
             f"dot_last: the last axis of {x.shape} must have the size of the first of "
             f"{kernel.shape}."
         )
-    return lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
+    bias = None if bias is None else jnp.asarray(bias)
+    if few_rows.multiplies(x, kernel, bias):
+        return few_rows.dot(x, kernel, bias, relu)
+    y = lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
+    y = y if bias is None else bias_add(y, bias)
+    return elementwise.relu(y) if relu else y
 
 
 def bias_add(x: Any, bias: Any, channel_axis: int = -1) -> Array:
@@ -186,4 +211,4 @@ def _batch_dot_axes(x: Array, y: Array, axes: int | Sequence[int] | None) -> tup
     return found[0], found[1]
 
 
-__all__ = ["batch_dot", "bias_add", "dot", "dot_last", "einsum", "matmul", "tensordot"]
+__all__ = ["batch_dot", "bias_add", "dense", "dot", "dot_last", "einsum", "matmul", "tensordot"]

@@ -9,7 +9,7 @@ has it is the first maximum of the window in row-major order.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from lamina.ops import native_pool
 from lamina.ops.geometry import conv_output_size, window_padding
 from lamina.ops.shape import spatial_axes
 
@@ -68,10 +69,18 @@ def max_pool(
         for axis, size, stride in cases:
             x, _ = _fit(x, axis, size, stride, padding, lowest)
         return _max_tiled(x, spatial_axes(x.ndim, data_format), tuple(window))
+    if _by_kernels(x, data_format):
+        for axis, size, stride in cases:
+            x, _ = _fit(x, axis, size, stride, padding, lowest)
+        return _max_windows(x, tuple(window), tuple(strides))
     for axis, size, stride in cases:
         x, _ = _fit(x, axis, size, stride, padding, lowest)
         x = _max_along(x, axis, size, stride)
     return x
+
+
+def _by_kernels(x: Array, data_format: DataFormat) -> bool:
+    return data_format == "channels_last" and x.ndim < 5 and native_pool.takes(x)
 
 
 def average_pool(
@@ -99,6 +108,10 @@ def average_pool(
     x = jnp.asarray(x)
     if not jnp.issubdtype(x.dtype, jnp.inexact):
         x = x.astype(jnp.result_type(float))
+    if _by_kernels(x, data_format) and padding == "valid":
+        for axis, size, stride in _cases(x, window, strides, data_format):
+            x, _ = _fit(x, axis, size, stride, padding, 0)
+        return _mean_windows(x, tuple(window), tuple(strides))
     share = 1.0
     for axis, size, stride in _cases(x, window, strides, data_format):
         x, counts = _fit(x, axis, size, stride, padding, 0)
@@ -207,6 +220,8 @@ def _tiled_alone(x: Array, axes: Sequence[int], window: Sequence[int]) -> Array:
 
     XLA fuses this form with the convolution before it and the product behind it.
     """
+    if axes[0] == 1 and x.ndim < 5 and native_pool.takes(x):
+        return native_pool.pool(x, window, window)
     cells = [1] * x.ndim
     for axis, count in zip(axes, window, strict=True):
         cells[axis] = count
@@ -217,6 +232,49 @@ def _tiled_alone(x: Array, axes: Sequence[int], window: Sequence[int]) -> Array:
 
 _max_tiled = jax.custom_vjp(_tiled_alone, nondiff_argnums=(1, 2))
 _max_tiled.defvjp(_tiled_forward, _tiled_backward)
+
+
+def _max_by_axes(x: Array, window: Sequence[int], strides: Sequence[int]) -> Array:
+    for axis in range(len(window), 0, -1):
+        x = _max_along(x, axis, window[axis - 1], strides[axis - 1])
+    return x
+
+
+def _mean_by_axes(x: Array, window: Sequence[int], strides: Sequence[int]) -> Array:
+    for axis in range(len(window), 0, -1):
+        x = _sum_along(x, axis, window[axis - 1], strides[axis - 1])
+    return x * (1.0 / math.prod(window))
+
+
+Windows = Callable[[Any, Sequence[int], Sequence[int]], Any]
+
+
+def _with_gradient(pool: Windows, by_axes: Windows) -> Windows:
+    """Pooling that has the gradient of another way to the same."""
+
+    def forward(x: Array, window: Sequence[int], strides: Sequence[int]) -> tuple[Array, Any]:
+        return jax.vjp(lambda x: by_axes(x, window, strides), x)
+
+    def backward(
+        window: Sequence[int], strides: Sequence[int], pull: Any, gradient: Array
+    ) -> tuple[Array]:
+        return pull(gradient)
+
+    made = jax.custom_vjp(pool, nondiff_argnums=(1, 2))
+    made.defvjp(forward, backward)
+    return made
+
+
+def _max_by_kernels(x: Array, window: Sequence[int], strides: Sequence[int]) -> Array:
+    return native_pool.pool(x, window, strides)
+
+
+def _mean_by_kernels(x: Array, window: Sequence[int], strides: Sequence[int]) -> Array:
+    return native_pool.pool(x, window, strides, means=True)
+
+
+_max_windows = _with_gradient(_max_by_kernels, _max_by_axes)
+_mean_windows = _with_gradient(_mean_by_kernels, _mean_by_axes)
 
 
 def _total(x: Array, axis: int, window: int, stride: int) -> Array:

@@ -1,28 +1,18 @@
-"""Convolutions on CPUs by kernels of our own, written in C (`lamina/native`).
-
-They are compiled when lamina is installed, and XLA calls them where a program runs on one CPU. On
-accelerators, in programs that are split over devices, and where lamina was installed without them,
-the same operation is XLA's own convolution.
-"""
+"""Convolutions on CPUs by the kernels of `lamina.ops.library`."""
 
 from __future__ import annotations
 
-import ctypes
-import operator
-import os
-import sys
 from collections.abc import Sequence
-from functools import cache, partial, reduce
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.interpreters import ad, batching, mlir, xla
+from jax.interpreters import ad, batching
 
-from lamina import warning
+from lamina.ops import library
 from lamina.ops.conv_forms import Form, Windows, convolve, whole
 from lamina.ops.linear import along_last
 
@@ -32,62 +22,12 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 
 
-@cache
-def fewest() -> int:
-    """The fewest channels of a result that the kernels compute; 0 where there are none.
-
-    There are none where lamina was built or is run with ``LAMINA_NATIVE=0``, and on processors
-    without vectors of four numbers and fused multiplication and addition.
-    """
-    path = Path(__file__).parents[1] / "native" / LIBRARY
-    if os.environ.get("LAMINA_NATIVE") == "0" or not path.is_file():
-        return 0
-    try:
-        jax.local_devices(backend="cpu")  # before, XLA only notes what is registered
-        library = ctypes.CDLL(str(path))
-        target = jax.ffi.pycapsule(library.lamina_conv)
-        jax.ffi.register_ffi_target(TARGET, target, platform="cpu")
-    except Exception as error:  # whatever comes of a library for another system, or of another XLA
-        warning.warn(
-            f"lamina's kernels for CPUs cannot be used, so convolutions are XLA's own, which are "
-            f"slower: {error} Install lamina again, or set LAMINA_NATIVE=0 to leave them out."
-        )
-        return 0
-    return library.lamina_conv_fewest()
-
-
-LIBRARY = {"darwin": "kernels.dylib", "win32": "kernels.dll"}.get(sys.platform, "kernels.so")
-TARGET = "lamina_conv"
-CONVENTION = 1
-"""Goes up when the library takes other options: programs on disk call it."""
-
-
 def takes(x: Array, kernel: Array, bias: Array | None) -> bool:
     """Whether the kernels convolve arrays of these shapes and dtypes, with one group."""
     outputs = kernel.shape[-1:]
-    plain = jax.config.jax_default_matmul_precision in _PRECISIONS  # type: ignore[attr-defined]
-    # Within `jax.shard_map` it is XLA's operations that know over which devices values vary.
-    if not plain or jax.sharding.get_abstract_mesh().manual_axes:
-        return False
     if bias is not None and (bias.dtype != jnp.float32 or bias.shape != outputs):
         return False
-    floats = x.dtype == kernel.dtype == jnp.float32
-    return floats and x.size > 0 and kernel.size > 0 and 0 < fewest() <= outputs[0]
-
-
-def wants_exact_sums() -> bool:
-    """Whether JAX is set to the highest precision of products.
-
-    >>> with jax.default_matmul_precision("highest"):
-    ...     print(wants_exact_sums())
-    True
-    """
-    now = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
-    return now in _PRECISIONS[2:]
-
-
-_PRECISIONS = (None, "default", "highest", "float32")
-"""The settings of JAX's that mean the same here."""
+    return library.takes(x, kernel) and library.fewest() <= outputs[0]
 
 
 def conv(x: Array, kernel: Array, bias: Array | None, windows: Windows) -> Array:
@@ -99,7 +39,7 @@ def conv(x: Array, kernel: Array, bias: Array | None, windows: Windows) -> Array
         bias: array of shape ``(outputs,)``.
         windows: how the windows slide; they must fit.
 
-    >>> if fewest():
+    >>> if library.fewest():
     ...     windows = Windows(((0, 1),), (1,), (1,), relu=True)
     ...     x, kernel = jnp.array([[[1.0], [-2.0], [3.0]]]), jnp.ones((2, 1, 4))
     ...     print(conv(x, kernel, None, windows)[0, :, 0])
@@ -136,7 +76,7 @@ def _by_kernels(x: Array, kernel: Array, *bias: Array, windows: Windows) -> Arra
     shape = _shape(flat, x.shape, kernel.shape, *(array.shape for array in bias))
     before = [pad[0] for pad in pads]
     options = [*before, *strides, *dilation, windows.relu, windows.exact]
-    call = jax.ffi.ffi_call(TARGET, jax.ShapeDtypeStruct(shape, x.dtype))
+    call = jax.ffi.ffi_call("lamina_conv", jax.ShapeDtypeStruct(shape, x.dtype))
     y = call(x, kernel, *bias, options=np.array(options, np.int64))
     return y.squeeze(-3) if over_one else y
 
@@ -154,9 +94,7 @@ def _shape(windows: Windows, x: Shape, kernel: Shape, bias: Shape = ()) -> tuple
     return (*leading, x[-rank - 2], *spatial, kernel[-1])
 
 
-# ``jax.extend.core`` exports the class, too, but brings Pallas with it, which takes long to import.
-conv_p = type(lax.conv_general_dilated_p)("lamina_conv")
-conv_p.def_impl(partial(xla.apply_primitive, conv_p))
+conv_p = library.primitive("lamina_conv", _by_kernels, _by_xla)
 
 
 @conv_p.def_abstract_eval
@@ -178,8 +116,7 @@ def _tangent(
     for tangent in of_bias:
         if not isinstance(tangent, ad.Zero):
             terms.append(_spread(tangent, value.shape))
-    total = jnp.broadcast_to(reduce(operator.add, terms), value.shape)
-    return value, lax.select(value > 0, total, jnp.zeros_like(total)) if windows.relu else total
+    return value, library.tangent(value, terms, windows.relu)
 
 
 def _transpose(gradient: Any, x: Any, kernel: Any, *, windows: Windows) -> tuple[Any, Any]:
@@ -199,7 +136,7 @@ def _transpose(gradient: Any, x: Any, kernel: Any, *, windows: Windows) -> tuple
 def _mirrored(windows: Windows, x: Shape, kernel: Shape) -> Windows | None:
     """The convolution that leads from gradients back; ``None`` if the kernels have it not."""
     rank, pads = len(windows.strides), []
-    if len(x) > rank + 2 or x[-1] < fewest() or max(windows.strides) > 1:
+    if len(x) > rank + 2 or x[-1] < library.fewest() or max(windows.strides) > 1:
         return None
     for axis, (before, after) in enumerate(windows.pads):
         span = (kernel[axis] - 1) * windows.dilation[axis]
@@ -223,17 +160,6 @@ def _batch(
     return conv_p.bind(*moved, windows=windows), 0
 
 
-def _lower(context: Any, *arrays: Any, windows: Windows) -> Any:
-    # XLA cannot split a call over devices, and who reads an export may not have the kernels.
-    module = context.module_context
-    alone = getattr(module.axis_context, "num_devices", None) == 1
-    here = alone and not getattr(module.lowering_parameters, "for_export", True)
-    form = _by_kernels if here and fewest() else _by_xla
-    return mlir.lower_fun(form, multiple_results=False)(context, *arrays, windows=windows)
-
-
 ad.primitive_jvps[conv_p] = _tangent
 ad.primitive_transposes[conv_p] = _transpose
 batching.primitive_batchers[conv_p] = _batch
-mlir.register_lowering(conv_p, mlir.lower_fun(_by_xla, multiple_results=False))
-mlir.register_lowering(conv_p, _lower, platform="cpu")

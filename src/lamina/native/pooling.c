@@ -1,0 +1,45 @@
+/* How pooling is divided into tasks: some rows of the result each. */
+
+#include "pooling.h"
+#include "sizes.h"
+
+enum { TASK_NUMBERS = 32 << 10 }; /* read by each task, at least: some microseconds */
+
+typedef struct {
+  Pooling pooling;
+  Pool *pool;
+  int64_t rows, each; /* of all images, and of a task */
+} Division;
+
+static int run_rows(const void *what, int64_t task, float **unused) {
+  (void)unused;
+  const Division *division = what;
+  const Pooling *pooling = &division->pooling;
+  const int64_t row = pooling->size[1] * pooling->channels;
+  const int64_t end = least((task + 1) * division->each, division->rows);
+  for (int64_t at = task * division->each; at < end; at++) {
+    const int64_t image = at / pooling->result[0], place = at % pooling->result[0];
+    const Pooled here = {
+        .x = pooling->x + (image * pooling->size[0] + place * pooling->step[0]) * row,
+        .y = pooling->y + at * pooling->result[1] * pooling->channels,
+        .places = pooling->result[1],
+        .window = {pooling->window[0], pooling->window[1]},
+        .row = row,
+        .step = pooling->step[1],
+        .channels = pooling->channels,
+        .means = pooling->means,
+    };
+    division->pool(&here);
+  }
+  return 1;
+}
+
+int lamina_pool_windows(const Pooling *pooling, const Threads *threads) {
+  const int64_t numbers = pooling->result[1] * pooling->channels * pooling->window[0] *
+                          pooling->window[1]; /* for each row of the result */
+  Division division = {.pooling = *pooling, .pool = lamina_kernels(pooling->channels)->pool};
+  division.rows = pooling->images * pooling->result[0];
+  division.each = most(1, TASK_NUMBERS / numbers);
+  const int64_t tasks = ceiling(division.rows, division.each);
+  return lamina_run(threads, tasks, run_rows, &division, tasks);
+}

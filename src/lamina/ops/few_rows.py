@@ -1,0 +1,199 @@
+"""Products and look-ups of few rows, on CPUs by the kernels of `lamina.ops.library`.
+
+XLA divides what reads a large array among threads and waits for them. For few rows that takes
+longer than the work.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.interpreters import ad, batching
+
+from lamina.ops import library
+
+if TYPE_CHECKING:
+    from lamina.typing import Array
+
+MOST_ROWS = 2
+MOST_PRODUCTS = 2**21
+"""Rows up to which any matrix is taken, and single products up to which more rows are."""
+
+MOST_NUMBERS = 2**15
+MOST_INDICES = 2**11
+"""Numbers up to which rows are looked up, and indices up to which they are checked."""
+
+
+def multiplies(x: Array, kernel: Array, bias: Array | None = None) -> bool:
+    """Whether `dot` takes arrays of these shapes and dtypes.
+
+    The limits were measured; `benchmarks/README.md` has the figures.
+    """
+    further = () if bias is None else (bias,)
+    if kernel.ndim != 2 or not library.takes(x, kernel, *further):
+        return False
+    rows, outputs = math.prod(x.shape[:-1]), kernel.shape[-1]
+    if bias is not None and bias.shape != (outputs,):
+        return False
+    few = rows <= MOST_ROWS or rows * kernel.size <= MOST_PRODUCTS
+    return few and library.fewest() <= outputs
+
+
+def dot(x: Array, kernel: Array, bias: Array | None = None, relu: bool = False) -> Array:
+    """Multiply the last axis of `x` by a matrix, add a bias, and rectify.
+
+    Args:
+        x: float32 array of shape ``(..., n)``.
+        kernel: float32 array of shape ``(n, outputs)``.
+        bias: float32 array of shape ``(outputs,)``.
+        relu: whether negative results become zero.
+
+    >>> if library.fewest():
+    ...     print(dot(jnp.arange(3.0), jnp.ones((3, 5)), -jnp.arange(5.0), relu=True))
+    [3. 2. 1. 0. 0.]
+    """
+    return dot_p.bind(x, kernel, *(() if bias is None else (bias,)), relu=relu)
+
+
+def takes(table: Array, index: Array) -> bool:
+    """Whether `take` takes arrays of these shapes and dtypes."""
+    if table.ndim != 2 or index.dtype != jnp.int32 or not library.takes(table):
+        return False
+    return 0 < index.size * table.shape[1] <= MOST_NUMBERS
+
+
+def take(table: Array, index: Array) -> Array:
+    """Look up rows of a table; an index out of range gives the nearest.
+
+    Args:
+        table: float32 array of shape ``(rows, n)``.
+        index: int32 array.
+
+    >>> if library.fewest():
+    ...     print(take(jnp.array([[1.0], [2.0], [3.0]]), jnp.array([[2, 0]])))
+    [[[3.]
+      [1.]]]
+    """
+    return take_p.bind(table, index)
+
+
+def searches(index: Array) -> bool:
+    """Whether `first_outside` takes an array of this shape and dtype."""
+    return index.dtype == jnp.int32 and 0 < index.size <= MOST_INDICES and library.takes()
+
+
+def first_outside(index: Array, size: int) -> Array:
+    """Find the first number that is not in ``[0, size)``.
+
+    Args:
+        index: int32 array.
+        size: the first number that is too large.
+
+    Returns:
+        Its place among all numbers in order, as an int32 scalar; their count if there is none.
+
+    >>> if library.fewest():
+    ...     print(first_outside(jnp.array([[0, 1], [7, 2]]), 3))
+    2
+    """
+    return search_p.bind(index, size=min(size, 2**31 - 1))
+
+
+def _dot_by_kernels(x: Array, kernel: Array, *bias: Array, relu: bool) -> Array:
+    rows = x.reshape(-1, x.shape[-1])
+    call = jax.ffi.ffi_call(
+        "lamina_dot", jax.ShapeDtypeStruct((len(rows), kernel.shape[1]), x.dtype)
+    )
+    y = call(rows, kernel, *bias, options=np.array([relu], np.int64))
+    return y.reshape(*x.shape[:-1], -1)
+
+
+def _dot_by_xla(x: Array, kernel: Array, *bias: Array, relu: bool) -> Array:
+    y = _product(x, kernel)
+    y = y + _along_last(bias[0], y) if bias else y
+    return lax.max(y, jnp.zeros_like(y)) if relu else y
+
+
+def _product(x: Array, kernel: Array) -> Array:
+    return lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
+
+
+def _along_last(bias: Array, y: Array) -> Array:
+    return lax.broadcast_in_dim(bias, y.shape, (y.ndim - 1,))
+
+
+def _take_by_kernels(table: Array, index: Array) -> Array:
+    y = jax.ShapeDtypeStruct((*index.shape, table.shape[1]), table.dtype)
+    return jax.ffi.ffi_call("lamina_take", y)(table, index)
+
+
+_take_by_xla = partial(jnp.take, axis=0, mode="clip")
+
+
+def _search_by_kernels(index: Array, *, size: int) -> Array:
+    call = jax.ffi.ffi_call("lamina_search", jax.ShapeDtypeStruct((), jnp.int32))
+    return call(index, options=np.array([size], np.int64))
+
+
+def _search_by_xla(index: Array, *, size: int) -> Array:
+    place = lax.iota(jnp.int32, index.size).reshape(index.shape)
+    return jnp.min(jnp.where((index < 0) | (index >= size), place, index.size))
+
+
+dot_p = library.primitive("lamina_dot", _dot_by_kernels, _dot_by_xla)
+take_p = library.primitive("lamina_take", _take_by_kernels, _take_by_xla)
+
+
+search_p = library.primitive("lamina_search", _search_by_kernels, _search_by_xla)
+
+
+@search_p.def_abstract_eval
+def _(index: Any, *, size: int) -> Any:
+    return index.update(shape=(), weak_type=False)
+
+
+@dot_p.def_abstract_eval
+def _(x: Any, kernel: Any, *bias: Any, relu: bool) -> Any:
+    return x.update(shape=(*x.shape[:-1], kernel.shape[1]), weak_type=False)
+
+
+@take_p.def_abstract_eval
+def _(table: Any, index: Any) -> Any:
+    return table.update(shape=(*index.shape, table.shape[1]), weak_type=False)
+
+
+def _dot_tangent(
+    primals: Sequence[Any], tangents: Sequence[Any], *, relu: bool
+) -> tuple[Array, Array]:
+    (x, kernel, *_), (of_x, of_kernel, *of_bias) = primals, tangents
+    value, terms = dot_p.bind(*primals, relu=relu), []
+    if _is_there(of_x):
+        terms.append(_product(of_x, kernel))
+    if _is_there(of_kernel):
+        terms.append(_product(x, of_kernel))
+    terms += [_along_last(one, value) for one in of_bias if _is_there(one)]
+    return value, library.tangent(value, terms, relu)
+
+
+def _is_there(tangent: Any) -> bool:
+    return not isinstance(tangent, ad.Zero)
+
+
+def _batch(
+    by_xla: Any, arrays: Sequence[Any], axes: Sequence[int | None], **options: Any
+) -> tuple[Array, int]:
+    return jax.vmap(partial(by_xla, **options), tuple(axes))(*arrays), 0
+
+
+ad.primitive_jvps[dot_p] = _dot_tangent
+ad.defjvp(take_p, lambda tangent, table, index: _take_by_xla(tangent, index), None)
+batching.primitive_batchers[dot_p] = partial(_batch, _dot_by_xla)
+batching.primitive_batchers[take_p] = partial(_batch, _take_by_xla)
+batching.primitive_batchers[search_p] = partial(_batch, _search_by_xla)
