@@ -1,9 +1,12 @@
-/* Convolutions of random sizes beside a slow reading of the definition, on several threads.
+/* Convolutions, products and pooling of random sizes beside a slow reading of the definition, on
+   several threads.
 
-   Arguments: number of convolutions, seed. Each array has a block of memory of exactly its size, so
+   Arguments: number of each, seed. Each array has a block of memory of exactly its size, so
    that sanitizers see what is read or written beside it. */
 
 #include "conv.h"
+#include "dot.h"
+#include "pooling.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -64,6 +67,69 @@ static double difference(const Conv *c) {
   return worst;
 }
 
+static void finish(void) {
+  while (count) pthread_join(started[--count], NULL);
+}
+
+/* Whether a product is that of the definition. */
+static int multiplies(int round) {
+  Dot d = {.rows = 1 + below(5), .depth = 1 + below(round % 3 ? 40 : 900), .relu = below(2)};
+  d.outputs = 4 + below(round % 5 ? 90 : round % 10 ? 700 : 9000);
+  lamina_use_widest(4 << below(3));
+  float *x = noise(d.rows * d.depth), *kernel = noise(d.depth * d.outputs);
+  float *bias = below(2) ? noise(d.outputs) : NULL, *y = noise(d.rows * d.outputs);
+  d.x = x, d.kernel = kernel, d.bias = bias, d.y = y;
+  const Threads threads = {1 + below(4), NULL, schedule};
+  const int done = lamina_multiply(&d, &threads);
+  finish();
+  double worst = 0;
+  for (int64_t m = 0; m < d.rows; m++)
+    for (int64_t o = 0; o < d.outputs; o++) {
+      double sum = bias ? bias[o] : 0;
+      for (int64_t i = 0; i < d.depth; i++) sum += (double)x[m * d.depth + i] * kernel[i * d.outputs + o];
+      if (d.relu && sum < 0) sum = 0;
+      worst = fmax(worst, fabs(y[m * d.outputs + o] - sum));
+    }
+  free(x), free(kernel), free(bias), free(y);
+  return done && worst < 1e-5 * (10 + d.depth);
+}
+
+/* Whether pooling is that of the definition. */
+static int pools(int round) {
+  Pooling p = {.images = 1 + below(4), .channels = 4 + below(100), .means = below(2)};
+  lamina_use_widest(4 << below(3));
+  for (int axis = 0; axis < 2; axis++) {
+    p.window[axis] = 1 + below(round % 4 ? 3 : 20);
+    p.step[axis] = 1 + below(3);
+    p.result[axis] = 1 + below(12);
+    p.size[axis] = (p.result[axis] - 1) * p.step[axis] + p.window[axis] + below(p.step[axis]);
+  }
+  float *x = noise(p.images * p.size[0] * p.size[1] * p.channels);
+  float *y = noise(p.images * p.result[0] * p.result[1] * p.channels);
+  p.x = x, p.y = y;
+  const Threads threads = {1 + below(4), NULL, schedule};
+  const int done = lamina_pool_windows(&p, &threads);
+  finish();
+  double worst = 0;
+  const double cells = p.window[0] * p.window[1];
+  for (int64_t n = 0; n < p.images; n++)
+    for (int64_t h = 0; h < p.result[0]; h++)
+      for (int64_t w = 0; w < p.result[1]; w++)
+        for (int64_t c = 0; c < p.channels; c++) {
+          double sum = 0, best = -INFINITY;
+          for (int64_t i = 0; i < p.window[0]; i++)
+            for (int64_t j = 0; j < p.window[1]; j++) {
+              const int64_t row = (n * p.size[0] + h * p.step[0] + i) * p.size[1];
+              const double number = x[(row + w * p.step[1] + j) * p.channels + c];
+              sum += number, best = fmax(best, number);
+            }
+          const double found = y[((n * p.result[0] + h) * p.result[1] + w) * p.channels + c];
+          worst = fmax(worst, fabs(found - (p.means ? sum / cells : best)));
+        }
+  free(x), free(y);
+  return done && worst < 1e-5;
+}
+
 int main(int arguments, char **texts) {
   const int rounds = arguments > 1 ? atoi(texts[1]) : 300;
   srand(arguments > 2 ? atoi(texts[2]) : 1);
@@ -104,13 +170,17 @@ int main(int arguments, char **texts) {
     count = 0;
     const Threads threads = {1 + below(4), NULL, schedule};
     const int done = lamina_convolve(&c, &threads);
-    while (count) pthread_join(started[--count], NULL);
+    finish();
     const double found = difference(&c);
     if (!done || !(found < 1e-5 * (10 + c.window[0] * c.window[1] * c.channels))) {
       printf("round %d: wrong by %g\n", round, found);
       return 1;
     }
     free(x), free(kernel), free(bias), free(y);
+    if (!multiplies(round) || !pools(round)) {
+      printf("round %d: wrong product or pooling\n", round);
+      return 1;
+    }
   }
   return 0;
 }

@@ -576,7 +576,7 @@ def test_a_library_that_cannot_be_loaded_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(library, "__file__", str(tmp_path / "ops" / "library.py"))
     library.fewest.cache_clear()
     try:
-        with pytest.warns(UserWarning, match=r"convolutions are XLA's own.*LAMINA_NATIVE=0"):
+        with pytest.warns(UserWarning, match=r"XLA's own operations are.*LAMINA_NATIVE=0"):
             assert library.fewest() == 0
     finally:
         monkeypatch.undo()
@@ -651,6 +651,8 @@ def test_structures_are_laid_out_as_xla_has_them(tmp_path):
         ("XLA_METADATA", "XLA_FFI_Extension_Metadata"),
         ("XLA_INVALID", "XLA_FFI_Error_Code_INVALID_ARGUMENT"),
         ("XLA_EXHAUSTED", "XLA_FFI_Error_Code_RESOURCE_EXHAUSTED"),
+        ("XLA_INT32", "XLA_FFI_DataType_S32"),
+        ("XLA_FLOAT32", "XLA_FFI_DataType_F32"),
     ]:
         lines.append(f'_Static_assert((int){ours} == (int){theirs}, "");')
     source = tmp_path / "layout.c"

@@ -9,7 +9,7 @@
 
 #define PUBLIC __attribute__((visibility("default")))
 
-enum { INT32 = 4, FLOAT32 = 11, MOST_AXES = 16 };
+enum { MOST_AXES = 16 };
 
 typedef struct {
   const XlaFunctions *functions;
@@ -155,8 +155,8 @@ PUBLIC XlaError *lamina_conv(XlaCall *call) {
   }
   const int ranks = leading >= 0 && leading <= MOST_AXES && x->rank == y->rank &&
                     kernel->rank == y->rank && (!bias || bias->rank == leading + 1);
-  const int floats = x->type == FLOAT32 && kernel->type == FLOAT32 && y->type == FLOAT32 &&
-                     (!bias || bias->type == FLOAT32);
+  const int floats = x->type == XLA_FLOAT32 && kernel->type == XLA_FLOAT32 && y->type == XLA_FLOAT32 &&
+                     (!bias || bias->type == XLA_FLOAT32);
   if (!ranks || !floats || !read_sizes(&conv, x, kernel, y, leading) || !fits(&conv) ||
       (bias && bias->dims[leading] != conv.outputs))
     return failure(call->functions, XLA_INVALID, "lamina_conv: shapes do not go together");
@@ -179,8 +179,8 @@ PUBLIC XlaError *lamina_dot(XlaCall *call) {
   const XlaBuffer *bias = count == 3 ? call->arguments.items[2] : NULL;
   const XlaBuffer *y = call->results.items[0];
   if (x->rank != 2 || kernel->rank != 2 || y->rank != 2 || (bias && bias->rank != 1) ||
-      x->type != FLOAT32 || kernel->type != FLOAT32 || y->type != FLOAT32 ||
-      (bias && bias->type != FLOAT32))
+      x->type != XLA_FLOAT32 || kernel->type != XLA_FLOAT32 || y->type != XLA_FLOAT32 ||
+      (bias && bias->type != XLA_FLOAT32))
     return failure(call->functions, XLA_INVALID, "lamina_dot: no matrices of float32");
   const Dot dot = {.x = x->data,
                    .kernel = kernel->data,
@@ -208,7 +208,7 @@ PUBLIC XlaError *lamina_take(XlaCall *call) {
     return failure(call->functions, XLA_INVALID, "lamina_take: wrong number of arguments");
   const XlaBuffer *table = call->arguments.items[0], *index = call->arguments.items[1];
   const XlaBuffer *y = call->results.items[0];
-  if (table->rank != 2 || table->type != FLOAT32 || index->type != INT32 || y->type != FLOAT32)
+  if (table->rank != 2 || table->type != XLA_FLOAT32 || index->type != XLA_INT32 || y->type != XLA_FLOAT32)
     return failure(call->functions, XLA_INVALID, "lamina_take: no table of float32 and int32");
   const int64_t rows = table->dims[0], width = table->dims[1];
   const int64_t count = volume(index->dims, index->rank);
@@ -230,7 +230,7 @@ PUBLIC XlaError *lamina_search(XlaCall *call) {
   if (call->arguments.count != 1 || call->results.count != 1 || !options || options->size != 1)
     return failure(call->functions, XLA_INVALID, "lamina_search: wrong number of arguments");
   const XlaBuffer *numbers = call->arguments.items[0], *place = call->results.items[0];
-  if (numbers->type != INT32 || place->type != INT32 || volume(place->dims, place->rank) != 1)
+  if (numbers->type != XLA_INT32 || place->type != XLA_INT32 || volume(place->dims, place->rank) != 1)
     return failure(call->functions, XLA_INVALID, "lamina_search: no numbers of int32");
   const int32_t *number = numbers->data;
   const int64_t size = *(int64_t *)options->data, count = volume(numbers->dims, numbers->rank);
@@ -247,7 +247,7 @@ PUBLIC XlaError *lamina_pool(XlaCall *call) {
   if (call->arguments.count != 1 || call->results.count != 1 || !options || options->size != 5)
     return failure(call->functions, XLA_INVALID, "lamina_pool: wrong number of arguments");
   const XlaBuffer *x = call->arguments.items[0], *y = call->results.items[0];
-  if (x->rank != 4 || y->rank != 4 || x->type != FLOAT32 || y->type != FLOAT32)
+  if (x->rank != 4 || y->rank != 4 || x->type != XLA_FLOAT32 || y->type != XLA_FLOAT32)
     return failure(call->functions, XLA_INVALID, "lamina_pool: no images of float32");
   const int64_t *option = options->data;
   Pooling pooling = {.x = x->data, .y = y->data, .images = x->dims[0], .channels = x->dims[3]};

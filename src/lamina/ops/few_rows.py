@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.interpreters import ad, batching
+from jax.sharding import PartitionSpec
 
 from lamina.ops import library
 
@@ -156,7 +157,7 @@ search_p = library.primitive("lamina_search", _search_by_kernels, _search_by_xla
 
 @search_p.def_abstract_eval
 def _(index: Any, *, size: int) -> Any:
-    return index.update(shape=(), weak_type=False)
+    return _of(index, (), index.dtype, ())
 
 
 @dot_p.def_abstract_eval
@@ -166,7 +167,14 @@ def _(x: Any, kernel: Any, *bias: Any, relu: bool) -> Any:
 
 @take_p.def_abstract_eval
 def _(table: Any, index: Any) -> Any:
-    return table.update(shape=(*index.shape, table.shape[1]), weak_type=False)
+    shape = (*index.shape, table.shape[1])
+    return _of(index, shape, table.dtype, (*index.sharding.spec, None))
+
+
+def _of(value: Any, shape: tuple[int, ...], dtype: Any, spec: tuple[Any, ...]) -> Any:
+    """What has a shape of another rank than the value that it comes from."""
+    sharding = value.sharding.update(spec=PartitionSpec(*spec))
+    return value.update(shape=shape, dtype=dtype, sharding=sharding, weak_type=False)
 
 
 def _dot_tangent(

@@ -1,0 +1,292 @@
+"""Products and look-ups of few rows by the kernels for CPUs, against NumPy in float64."""
+
+import ctypes
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.export
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from lamina.layers import Dense, Embedding
+from lamina.models import Sequential
+from lamina.ops import few_rows, library
+from lamina.ops.embedding import first_bad_row, take_rows
+from lamina.ops.linear import dense, dot_last
+
+rng = np.random.default_rng(23)
+
+pytestmark = pytest.mark.skipif(not library.fewest(), reason="lamina was built without kernels")
+
+
+def noise(*shape: int) -> np.ndarray:
+    return rng.standard_normal(shape, "float32")
+
+
+def calls(function: Any, *arrays: Any) -> list[str]:
+    """The kernels that a program calls."""
+    text = jax.jit(function).lower(*arrays).as_text()
+    return [name for name in library.TARGETS for _ in range(text.count(f"custom_call @{name}("))]
+
+
+def slow(x, kernel, bias=None, relu=False):
+    y = x.astype("float64") @ kernel
+    y = y if bias is None else y + bias
+    return np.maximum(y, 0) if relu else y
+
+
+def check(rows: tuple[int, ...], depth: int, outputs: int, bias: bool, relu: bool) -> None:
+    x, kernel = noise(*rows, depth), noise(depth, outputs)
+    offset = noise(outputs) if bias else None
+    function = partial(dense, bias=offset, relu=relu)
+    assert calls(function, x, kernel) == ["lamina_dot"]
+    y = jax.jit(function)(x, kernel)
+    assert y.shape == (*rows, outputs)
+    np.testing.assert_allclose(
+        y, slow(x, kernel, offset, relu), rtol=1e-5, atol=3e-6 * (1 + depth**0.5)
+    )
+
+
+# The widths of vectors are 16, 8 and 4: one of each, several, and a rest.
+@pytest.mark.parametrize("outputs", [4, 5, 7, 8, 11, 15, 16, 17, 33, 64, 131])
+@pytest.mark.parametrize("depth", [1, 2, 7, 8, 9, 16, 40])
+def test_any_number_of_outputs(outputs, depth):
+    check((3,), depth, outputs, bias=True, relu=False)
+    check((1,), depth, outputs, bias=False, relu=True)
+
+
+@pytest.mark.parametrize("width", [4, 8, 16])
+def test_narrower_vectors(width):
+    kernels = ctypes.CDLL(str(Path(library.__file__).parents[1] / "native" / library.LIBRARY))
+    try:
+        if kernels.lamina_conv_use_widest(width) < width:
+            pytest.skip(f"this processor has no vectors of {width}")
+        for outputs in (16, 37, 100):
+            check((2,), 25, outputs, bias=True, relu=True)
+    finally:
+        kernels.lamina_conv_use_widest(16)
+
+
+# Pieces of the depth on several threads, stripes of the outputs, and both.
+@pytest.mark.parametrize(
+    ("rows", "depth", "outputs"),
+    [
+        ((1,), 3000, 70),
+        ((2,), 700, 515),
+        ((1,), 5, 13_000),
+        ((2,), 300, 7_777),
+        ((5,), 60, 4_001),
+        ((3, 2), 90, 500),
+        ((), 200, 30),
+        ((2, 1, 2), 31, 12),
+    ],
+)
+def test_large_matrices_and_any_axes(rows, depth, outputs):
+    check(rows, depth, outputs, bias=True, relu=True)
+    check(rows, depth, outputs, bias=False, relu=False)
+
+
+def test_numbers_that_are_none_stay_so():
+    x, kernel = np.ones((2, 5), "f"), noise(5, 20)
+    kernel[3, 7] = np.nan
+    x[1, 2] = np.inf
+    y = np.asarray(dense(x, kernel, relu=True))
+    assert np.isnan(y[:, 7]).all()
+    np.testing.assert_array_equal(np.isposinf(y[1]), (kernel[2] > 0) & (np.arange(20) != 7))
+    assert np.isfinite(np.delete(y[0], 7)).all()
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+def test_gradients_are_those_of_the_definition(relu, bias):
+    arrays = [noise(2, 3, 7), noise(7, 9), *([noise(9)] if bias else [])]
+    weights = noise(2, 3, 9)
+
+    def total(*arrays):
+        return (dense(*arrays, relu=relu) ** 2 * weights).sum()
+
+    found = jax.jit(jax.grad(total, tuple(range(len(arrays)))))(*map(jnp.asarray, arrays))
+    for place, gradient in enumerate(found):
+        direction, distance, ends = noise(*gradient.shape), 1e-6, []
+        for sign in (1, -1):
+            moved = [array.astype("float64") for array in arrays]
+            moved[place] += sign * distance * direction
+            ends.append((slow(*moved, *([] if bias else [None]), relu) ** 2 * weights).sum())
+        slope = (ends[0] - ends[1]) / (2 * distance)
+        np.testing.assert_allclose(np.vdot(gradient, direction), slope, rtol=1e-4, atol=1e-3)
+
+
+def test_forward_and_second_derivatives():
+    x, kernel, bias, direction = noise(2, 7), noise(7, 9), noise(9), noise(7, 9)
+
+    def total(kernel):
+        return (dense(x, kernel, bias, relu=True) ** 2).sum()
+
+    along = jax.jvp(total, (kernel,), (direction,))[1]
+    np.testing.assert_allclose(along, np.vdot(jax.grad(total)(kernel), direction), rtol=1e-4)
+    second = jax.jvp(jax.grad(total), (kernel,), (direction,))[1]
+    linear = (x @ direction) * (x @ kernel + bias > 0)
+    np.testing.assert_allclose(np.vdot(second, direction), 2 * (linear**2).sum(), rtol=1e-4)
+
+
+def test_a_constant_has_no_tangent():
+    x, kernel, bias = noise(2, 7), noise(7, 9), noise(9)
+    program = jax.make_jaxpr(jax.grad(lambda bias: dense(x, kernel, bias).sum()))(bias)
+    assert str(program).count("dot_general[") == 0
+    program = jax.make_jaxpr(jax.grad(lambda kernel: dense(x, kernel, bias).sum()))(kernel)
+    assert str(program).count("dot_general[") == 1
+
+
+@pytest.mark.parametrize("axes", [(0, None, None), (None, 1, None), (None, None, 0), (2, 0, 1)])
+def test_vectorization(axes):
+    arrays = [noise(2, 7), noise(7, 9), noise(9)]
+    many = [
+        array if axis is None else np.stack([array, -array, 2 * array], axis)
+        for array, axis in zip(arrays, axes, strict=True)
+    ]
+    found = jax.vmap(partial(dense, relu=True), axes)(*many)
+    for place, factor in enumerate((1, -1, 2)):
+        one = [
+            array if axis is None else factor * array
+            for array, axis in zip(arrays, axes, strict=True)
+        ]
+        np.testing.assert_allclose(found[place], slow(*one, relu=True), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("rows", "depth", "outputs", "few"),
+    [
+        (2, 2000, 2000, True),
+        (3, 2000, 2000, False),
+        (32, 256, 256, True),
+        (33, 256, 256, False),
+        (2, 9, 4, library.fewest() <= 4),
+        (2, 9, 3, False),
+        (0, 9, 4, False),
+        (2, 0, 4, False),
+    ],
+)
+def test_what_is_few(rows, depth, outputs, few):
+    x, kernel = jnp.ones((rows, depth)), jnp.ones((depth, outputs))
+    assert calls(dot_last, x, kernel) == (["lamina_dot"] if few else [])
+    np.testing.assert_array_equal(dot_last(x, kernel), np.full((rows, outputs), depth))
+
+
+def test_other_dtypes_and_shapes_are_xla_s():
+    x, kernel, bias = jnp.ones((2, 7)), jnp.ones((7, 9)), jnp.ones(9)
+    for other in (
+        (x.astype("bfloat16"), kernel.astype("bfloat16"), bias.astype("bfloat16")),
+        (x, kernel.reshape(7, 3, 3), None),
+    ):
+        assert calls(dense, *other) == []
+    with jax.default_matmul_precision("bfloat16"):
+        assert calls(dense, x, kernel, bias) == []
+    with jax.default_matmul_precision("highest"):
+        assert calls(dense, x, kernel, bias) == ["lamina_dot"]
+    with pytest.raises(ValueError, match="bias"):
+        dense(x, kernel, jnp.ones(8))
+
+
+def test_exports_and_programs_for_several_devices_do_not_call():
+    x, kernel, bias = noise(4, 7), noise(7, 9), noise(9)
+    table, index = noise(11, 5), np.int32([[3, 10], [0, -4], [11, 2], [7, 7]])
+
+    def both(x, index):
+        return dense(x, kernel, bias, relu=True), take_rows(table, index), first_bad_row(index, 11)
+
+    expected = both(x, index)
+    exported = jax.export.export(jax.jit(both))(x, index)
+    assert "custom_call" not in exported.mlir_module()
+    mesh = jax.make_mesh((2,), ("batch",), axis_types=(AxisType.Auto,))
+    parts = jax.device_put((x, index), NamedSharding(mesh, PartitionSpec("batch")))
+    assert "lamina_" not in jax.jit(both).lower(*parts).as_text()
+    for found in exported.call(x, index), jax.jit(both)(*parts):
+        for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_arrays_that_say_how_they_are_split():
+    x, kernel = noise(4, 7), noise(7, 9)
+    mesh = jax.make_mesh((2,), ("batch",), axis_types=(AxisType.Explicit,))
+    y = dense(jax.device_put(x, NamedSharding(mesh, PartitionSpec("batch"))), kernel)
+    np.testing.assert_allclose(y, slow(x, kernel), rtol=1e-5, atol=1e-5)
+    assert y.sharding.spec[0] == "batch"
+
+
+def test_rows_are_looked_up():
+    table, index = noise(11, 5), np.int32([[3, 10], [0, -4], [11, 2**31 - 1]])
+    assert calls(take_rows, table, index) == ["lamina_take"]
+    found = jax.jit(take_rows)(table, index)
+    np.testing.assert_array_equal(found, table[np.clip(index, 0, 10)])
+    assert take_rows(table, np.int32(4)).shape == (5,)
+    np.testing.assert_array_equal(take_rows(table, np.int32(4)), table[4])
+
+
+def test_gradient_of_a_table():
+    table, index, weights = noise(11, 5), np.int32([[3, 10, 3], [0, -4, 11]]), noise(2, 3, 5)
+    found = jax.jit(jax.grad(lambda table: (take_rows(table, index) * weights).sum()))(table)
+    expected = np.zeros((11, 5))
+    np.add.at(expected, np.clip(index, 0, 10), weights)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_tables_and_indices_along_further_axes():
+    tables, index = noise(3, 11, 5), np.int32([[3, 10], [0, 4], [9, 2]])
+    found = jax.vmap(take_rows)(tables, index)
+    np.testing.assert_array_equal(found, np.stack([tables[i][index[i]] for i in range(3)]))
+    rows, values = jax.vmap(partial(first_bad_row, size=10))(index)
+    assert (rows.tolist(), values.tolist()) == ([1, -1, -1], [10, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("numbers", "size", "row", "value"),
+    [
+        ([[0, 1], [7, 2]], 3, 1, 7),
+        ([[0, 1], [-7, 9]], 3, 1, -7),
+        ([[-1, 9], [0, 0]], 3, 0, -1),
+        ([[0, 2], [1, 0]], 3, -1, 0),
+        ([[0, 3], [1, 0]], 3, 0, 3),
+        ([[2**31 - 1, 3], [1, 0]], 2**40, -1, 0),
+    ],
+)
+def test_the_first_index_that_is_wrong(numbers, size, row, value):
+    index = np.int32(numbers)
+    assert calls(partial(first_bad_row, size=size), index) == ["lamina_search"]
+    found = jax.jit(partial(first_bad_row, size=size))(index)
+    assert (int(found[0]), int(found[1])) == (row, value)
+
+
+def test_many_indices_and_rows_are_xla_s():
+    few, many = np.zeros((2, few_rows.MOST_INDICES // 2), "int32"), np.zeros((1, 2049), "int32")
+    assert calls(partial(first_bad_row, size=3), few) == ["lamina_search"]
+    assert calls(partial(first_bad_row, size=3), many) == []
+    assert calls(take_rows, jnp.ones((4, 16)), few) == ["lamina_take"]
+    assert calls(take_rows, jnp.ones((4, 17)), few) == []
+    assert calls(take_rows, jnp.ones((4, 2, 3)), few) == []
+
+
+@pytest.mark.parametrize("options", [{}, {"bias": True}, {"relu": 7}])
+def test_wrong_calls_are_refused(options):
+    x, kernel = jnp.ones((2, 3)), jnp.ones((4 if not options else 3, 5))
+    arrays = (x, kernel, jnp.ones(4)) if options.get("bias") else (x, kernel)
+    outputs = jax.ShapeDtypeStruct((2, options.get("relu", 5)), jnp.float32)
+    call = jax.ffi.ffi_call("lamina_dot", outputs)
+    with pytest.raises(Exception, match="lamina_dot: shapes"):
+        jax.block_until_ready(call(*arrays, options=np.zeros(1, "int64")))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 50])
+def test_a_model_gives_the_same_for_few_rows_and_for_many(rows):
+    model = Sequential([Embedding(30, 6), Dense(40, activation="relu"), Dense(300), Dense(5)])
+    x = rng.integers(0, 30, (200, 4))
+    whole = model.predict(x, batch_size=200, verbose=0)
+    np.testing.assert_allclose(
+        model.predict(x[:rows], verbose=0), whole[:rows], rtol=1e-4, atol=1e-6
+    )
+    with pytest.raises(ValueError, match="index 30 in row 1"):
+        model.predict(np.array([[1, 2], [29, 30]]), verbose=0)
+    np.testing.assert_allclose(model(x[:rows]), whole[:rows], rtol=1e-4, atol=1e-6)
