@@ -27,6 +27,10 @@ def noise(*shape: int) -> np.ndarray:
     return rng.standard_normal(shape, "float32")
 
 
+def integers(values: Any) -> np.ndarray:
+    return np.array(values, "int32")
+
+
 def calls(function: Any, *arrays: Any) -> list[str]:
     """The kernels that a program calls."""
     text = jax.jit(function).lower(*arrays).as_text()
@@ -115,7 +119,8 @@ def test_gradients_are_those_of_the_definition(relu, bias):
         for sign in (1, -1):
             moved = [array.astype("float64") for array in arrays]
             moved[place] += sign * distance * direction
-            ends.append((slow(*moved, *([] if bias else [None]), relu) ** 2 * weights).sum())
+            offset = moved[2] if bias else None
+            ends.append((slow(moved[0], moved[1], offset, relu) ** 2 * weights).sum())
         slope = (ends[0] - ends[1]) / (2 * distance)
         np.testing.assert_allclose(np.vdot(gradient, direction), slope, rtol=1e-4, atol=1e-3)
 
@@ -154,7 +159,8 @@ def test_vectorization(axes):
             array if axis is None else factor * array
             for array, axis in zip(arrays, axes, strict=True)
         ]
-        np.testing.assert_allclose(found[place], slow(*one, relu=True), rtol=1e-5, atol=1e-5)
+        expected = slow(one[0], one[1], one[2], relu=True)
+        np.testing.assert_allclose(found[place], expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +199,7 @@ def test_other_dtypes_and_shapes_are_xla_s():
 
 def test_exports_and_programs_for_several_devices_do_not_call():
     x, kernel, bias = noise(4, 7), noise(7, 9), noise(9)
-    table, index = noise(11, 5), np.int32([[3, 10], [0, -4], [11, 2], [7, 7]])
+    table, index = noise(11, 5), integers([[3, 10], [0, -4], [11, 2], [7, 7]])
 
     def both(x, index):
         return dense(x, kernel, bias, relu=True), take_rows(table, index), first_bad_row(index, 11)
@@ -214,20 +220,20 @@ def test_arrays_that_say_how_they_are_split():
     mesh = jax.make_mesh((2,), ("batch",), axis_types=(AxisType.Explicit,))
     y = dense(jax.device_put(x, NamedSharding(mesh, PartitionSpec("batch"))), kernel)
     np.testing.assert_allclose(y, slow(x, kernel), rtol=1e-5, atol=1e-5)
-    assert y.sharding.spec[0] == "batch"
+    assert y.sharding.is_equivalent_to(NamedSharding(mesh, PartitionSpec("batch")), y.ndim)
 
 
 def test_rows_are_looked_up():
-    table, index = noise(11, 5), np.int32([[3, 10], [0, -4], [11, 2**31 - 1]])
+    table, index = noise(11, 5), integers([[3, 10], [0, -4], [11, 2**31 - 1]])
     assert calls(take_rows, table, index) == ["lamina_take"]
     found = jax.jit(take_rows)(table, index)
     np.testing.assert_array_equal(found, table[np.clip(index, 0, 10)])
-    assert take_rows(table, np.int32(4)).shape == (5,)
-    np.testing.assert_array_equal(take_rows(table, np.int32(4)), table[4])
+    assert take_rows(table, integers(4)).shape == (5,)
+    np.testing.assert_array_equal(take_rows(table, integers(4)), table[4])
 
 
 def test_gradient_of_a_table():
-    table, index, weights = noise(11, 5), np.int32([[3, 10, 3], [0, -4, 11]]), noise(2, 3, 5)
+    table, index, weights = noise(11, 5), integers([[3, 10, 3], [0, -4, 11]]), noise(2, 3, 5)
     found = jax.jit(jax.grad(lambda table: (take_rows(table, index) * weights).sum()))(table)
     expected = np.zeros((11, 5))
     np.add.at(expected, np.clip(index, 0, 10), weights)
@@ -235,7 +241,7 @@ def test_gradient_of_a_table():
 
 
 def test_tables_and_indices_along_further_axes():
-    tables, index = noise(3, 11, 5), np.int32([[3, 10], [0, 4], [9, 2]])
+    tables, index = noise(3, 11, 5), integers([[3, 10], [0, 4], [9, 2]])
     found = jax.vmap(take_rows)(tables, index)
     np.testing.assert_array_equal(found, np.stack([tables[i][index[i]] for i in range(3)]))
     rows, values = jax.vmap(partial(first_bad_row, size=10))(index)
@@ -250,11 +256,11 @@ def test_tables_and_indices_along_further_axes():
         ([[-1, 9], [0, 0]], 3, 0, -1),
         ([[0, 2], [1, 0]], 3, -1, 0),
         ([[0, 3], [1, 0]], 3, 0, 3),
-        ([[2**31 - 1, 3], [1, 0]], 2**40, -1, 0),
+        ([[2**31 - 1, 3], [1, 0]], 2**31 - 1, 0, 2**31 - 1),
     ],
 )
 def test_the_first_index_that_is_wrong(numbers, size, row, value):
-    index = np.int32(numbers)
+    index = integers(numbers)
     assert calls(partial(first_bad_row, size=size), index) == ["lamina_search"]
     found = jax.jit(partial(first_bad_row, size=size))(index)
     assert (int(found[0]), int(found[1])) == (row, value)

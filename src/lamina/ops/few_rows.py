@@ -104,7 +104,7 @@ def first_outside(index: Array, size: int) -> Array:
     ...     print(first_outside(jnp.array([[0, 1], [7, 2]]), 3))
     2
     """
-    return search_p.bind(index, size=min(size, 2**31 - 1))
+    return search_p.bind(index, size=size)
 
 
 def _dot_by_kernels(x: Array, kernel: Array, *bias: Array, relu: bool) -> Array:
