@@ -10,6 +10,9 @@ from lamina import backend as K
 from lamina import layers
 from lamina.core import rows
 from lamina.models import Model, Sequential
+from lamina.ops.embedding import take_rows
+from lamina.ops.linear import dot_last
+from lamina.ops.pool import max_pool
 from lamina.training import lengths
 
 
@@ -105,6 +108,9 @@ MIXING = {
     "rows turned round": lambda x: x[::-1],
     "other rows": lambda x: jnp.roll(x, 1, axis=0),
     "products of rows": lambda x: x @ (x.T @ x),
+    "products of rows by kernels": lambda x: dot_last(x, dot_last(x.T, x)),
+    "the last row": lambda x: take_rows(x, jnp.full(len(x), len(x) - 1)),
+    "the largest rows": lambda x: x - max_pool(x[None], (len(x),), (1,))[0],
     "a loop over rows": lambda x: lax.scan(lambda c, r: (c + r, c + r), jnp.zeros(5), x)[1],
 }
 
@@ -149,6 +155,12 @@ ROWWISE = {
     "Conv2D by kernels": (lambda: layers.Conv2D(8, 3, data_format="channels_first"), (2, 8, 9)),
     "MaxPooling2D": (lambda: layers.MaxPooling2D(3, 2, "same"), (9, 8, 2)),
     "AveragePooling2D": (lambda: layers.AveragePooling2D(3, 2, "same"), (9, 8, 2)),
+    "Dense by kernels": (lambda: layers.Dense(8, "relu"), (5, 6)),
+    "MaxPooling2D by kernels": (lambda: layers.MaxPooling2D(3, 2, "same"), (9, 8, 6)),
+    "AveragePooling2D by kernels": (lambda: layers.AveragePooling2D(3), (9, 8, 6)),
+    "GlobalMaxPooling2D by kernels": (layers.GlobalMaxPooling2D, (9, 8, 6)),
+    "GlobalAveragePooling1D by kernels": (layers.GlobalAveragePooling1D, (9, 6)),
+    "Embedding": (lambda: layers.Embedding(7, 5), (9,)),
     "BatchNormalization": (layers.BatchNormalization, (8, 2)),
     "Reshape": (lambda: layers.Reshape((-1, 4)), (8, 2)),
     "Permute": (lambda: layers.Permute((2, 1)), (8, 3)),
