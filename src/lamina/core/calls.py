@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
@@ -242,6 +244,12 @@ def _next_key(layer: Layer) -> context.Key:
     return context.key_of_call(next_run_seed(), np.uint32(calls))
 
 
+@cache
+def _zero() -> jax.Array:
+    """What stands for seeds that are not used: on the device, so that no call brings it there."""
+    return jnp.zeros((), jnp.uint32)
+
+
 class Program:
     """One compiled call: for a structure of arguments and values of those that are no arrays."""
 
@@ -306,8 +314,8 @@ class Program:
         return not (self.strays or self.updated or self.draws or self.owners)
 
     def __call__(self, layer: Layer, dynamic: list[Any], origin: str | None) -> Any:
-        seed = next_run_seed() if self.draws else np.uint32(0)
-        calls = np.uint32(layer._random_calls if self.draws else 0)
+        seed = next_run_seed() if self.draws else _zero()
+        calls = np.uint32(layer._random_calls) if self.draws else seed
         with readers:
             values = [variable._value for variable in self.variables]
             try:

@@ -189,6 +189,6 @@ def raise_noted(faults: Sequence[Fault], noted: Any) -> None:
         faults: the checks.
         noted: what `first_failure` made of them.
     """
-    place, row, value, _ = noted_in(noted)
-    if place >= 0:
+    if np.asarray(noted)[0] >= 0:
+        place, row, value, _ = noted_in(noted)
         raise ValueError(faults[place].explain(row, value))
