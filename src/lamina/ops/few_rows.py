@@ -23,9 +23,10 @@ from lamina.ops import library
 if TYPE_CHECKING:
     from lamina.typing import Array
 
-MOST_ROWS = 2
+FEW_ROWS = 2
+MOST_ROWS = 32
 MOST_PRODUCTS = 2**21
-"""Rows up to which any matrix is taken, and single products up to which more rows are."""
+"""Rows up to which any matrix is taken; rows and single products up to which small ones are."""
 
 MOST_NUMBERS = 2**15
 MOST_INDICES = 2**11
@@ -43,8 +44,8 @@ def multiplies(x: Array, kernel: Array, bias: Array | None = None) -> bool:
     rows, outputs = math.prod(x.shape[:-1]), kernel.shape[-1]
     if bias is not None and bias.shape != (outputs,):
         return False
-    few = rows <= MOST_ROWS or rows * kernel.size <= MOST_PRODUCTS
-    return few and library.fewest() <= outputs
+    small = rows <= MOST_ROWS and rows * kernel.size <= MOST_PRODUCTS
+    return (rows <= FEW_ROWS or small) and library.fewest() <= outputs
 
 
 def dot(x: Array, kernel: Array, bias: Array | None = None, relu: bool = False) -> Array:
