@@ -50,7 +50,7 @@ def slow(x, kernel, bias=None, relu=False):
 def check(rows: tuple[int, ...], depth: int, outputs: int, bias: bool, relu: bool) -> None:
     x, kernel = noise(*rows, depth), noise(depth, outputs)
     offset = noise(outputs) if bias else None
-    function = partial(dense, bias=offset, relu=relu)
+    function = partial(few_rows.dot, bias=offset, relu=relu)
     assert calls(function, x, kernel) == ["lamina_dot"]
     y = jax.jit(function)(x, kernel)
     assert y.shape == (*rows, outputs)
@@ -116,7 +116,7 @@ def test_gradients_are_those_of_the_definition(relu, bias):
 
     def total(*arrays):
         offset = arrays[2] if bias else None
-        return (dense(arrays[0], arrays[1], offset, relu) ** 2 * weights).sum()
+        return (few_rows.dot(arrays[0], arrays[1], offset, relu) ** 2 * weights).sum()
 
     found = jax.jit(jax.grad(total, tuple(range(len(arrays)))))(*map(jnp.asarray, arrays))
     for place, gradient in enumerate(found):
@@ -173,9 +173,8 @@ def test_vectorization(axes):
     [
         (2, 2000, 2000, True),
         (3, 2000, 2000, False),
-        (32, 256, 256, True),
-        (32, 256, 257, False),
-        (33, 256, 200, False),
+        (1, 9, 4000, True),
+        (3, 9, 9, False),
         (2, 9, 4, library.fewest() <= 4),
         (2, 9, 3, False),
         (0, 9, 4, False),
@@ -204,8 +203,8 @@ def test_other_dtypes_and_shapes_are_xla_s():
 
 
 def test_exports_and_programs_for_several_devices_do_not_call():
-    x, kernel, bias = noise(4, 7), noise(7, 9), noise(9)
-    table, index = noise(11, 5), integers([[3, 10], [0, -4], [11, 2], [7, 7]])
+    x, kernel, bias = noise(2, 7), noise(7, 9), noise(9)
+    table, index = noise(11, 5), integers([[3, 10, 0], [-4, 11, 7]])
 
     def both(x, index):
         return dense(x, kernel, bias, relu=True), take_rows(table, index), first_bad_row(index, 11)
@@ -222,7 +221,7 @@ def test_exports_and_programs_for_several_devices_do_not_call():
 
 
 def test_arrays_that_say_how_they_are_split():
-    x, kernel = noise(4, 7), noise(7, 9)
+    x, kernel = noise(2, 7), noise(7, 9)
     mesh = jax.make_mesh((2,), ("batch",), axis_types=(AxisType.Explicit,))
     y = dense(jax.device_put(x, NamedSharding(mesh, PartitionSpec("batch"))), kernel)
     np.testing.assert_allclose(y, slow(x, kernel), rtol=1e-5, atol=1e-5)

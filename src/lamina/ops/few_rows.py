@@ -23,10 +23,8 @@ from lamina.ops import library
 if TYPE_CHECKING:
     from lamina.typing import Array
 
-FEW_ROWS = 2
-MOST_ROWS = 32
-MOST_PRODUCTS = 2**21
-"""Rows up to which any matrix is taken; rows and single products up to which small ones are."""
+MOST_ROWS = 2
+"""Rows up to which a product is taken; with more, XLA is faster in the middle of a program."""
 
 MOST_NUMBERS = 2**15
 MOST_INDICES = 2**11
@@ -44,8 +42,7 @@ def multiplies(x: Array, kernel: Array, bias: Array | None = None) -> bool:
     rows, outputs = math.prod(x.shape[:-1]), kernel.shape[-1]
     if bias is not None and bias.shape != (outputs,):
         return False
-    small = rows <= MOST_ROWS and rows * kernel.size <= MOST_PRODUCTS
-    return (rows <= FEW_ROWS or small) and library.fewest() <= outputs
+    return rows <= MOST_ROWS and library.fewest() <= outputs
 
 
 def dot(x: Array, kernel: Array, bias: Array | None = None, relu: bool = False) -> Array:
