@@ -49,7 +49,7 @@ def slow(x, kernel, bias=None, relu=False):
 
 def check(rows: tuple[int, ...], depth: int, outputs: int, bias: bool, relu: bool) -> None:
     x, kernel = noise(*rows, depth), noise(depth, outputs)
-    offset = noise(outputs) if bias else None
+    offset: Any = noise(outputs) if bias else None
     function = partial(few_rows.dot, bias=offset, relu=relu)
     assert calls(function, x, kernel) == ["lamina_dot"]
     y = jax.jit(function)(x, kernel)
