@@ -30,6 +30,6 @@ int lamina_convolve(const Conv *conv, const Threads *threads);
 int lamina_winograd(const Conv *conv, const Threads *threads, const Kernels *kernels);
 
 /* Whether `lamina_winograd` takes a convolution, and is faster. */
-int lamina_winograd_suits(const Conv *conv, const Kernels *kernels);
+int lamina_winograd_suits(const Conv *conv, const Threads *threads, const Kernels *kernels);
 
 #endif

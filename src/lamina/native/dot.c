@@ -84,9 +84,8 @@ int lamina_multiply(const Dot *dot, const Threads *threads) {
   const int64_t tasks = division.pieces * division.stripes;
   division.parts = malloc(tasks * dot->rows * division.room * sizeof(float));
   if (!division.parts) return 0;
-  const int done =
-      lamina_run(threads, most(wanted, 1), run_piece, &division, tasks) &&
-      lamina_run(threads, most(wanted, 1), run_total, &division, division.stripes);
+  const Stage pieces_first = {run_piece, tasks}, totals = {run_total, division.stripes};
+  const int done = lamina_run(threads, most(wanted, 1), &division, pieces_first, totals);
   free(division.parts);
   return done;
 }

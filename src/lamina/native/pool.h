@@ -16,7 +16,14 @@ typedef struct {
    Gives 0 if there was no memory. */
 typedef int Task(const void *what, int64_t number, float **room);
 
-/* Run tasks on up to some threads, and come back when all are done: 0 if one gave 0. */
-int lamina_run(const Threads *threads, int64_t most, Task *task, const void *what, int64_t tasks);
+/* Tasks of one kind. */
+typedef struct {
+  Task *task;
+  int64_t count;
+} Stage;
+
+/* Run the tasks of a stage, and then those of another, on up to some threads, and come back when all
+   are done: 0 if one gave 0. */
+int lamina_run(const Threads *threads, int64_t most, const void *what, Stage stage, Stage then);
 
 #endif

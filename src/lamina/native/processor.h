@@ -9,7 +9,7 @@
 typedef struct {
   int width;
   Compute *compute;
-  ComputeTiles *tiles;
+  ComputeTiles *cells, *tiles;
   Weights *weights;
   AddUp *sums;
   Total *total;

@@ -31,24 +31,39 @@ typedef void Compute(const Part *part);
 
 Compute lamina_compute_4, lamina_compute_8, lamina_compute_16;
 
-/* Some 2x2 tiles of the result of a 3x3 window without steps, by Winograd's algorithm. */
+/* Some 2x2 tiles of the result of a 3x3 window without steps, by Winograd's algorithm: transformed
+   cells and weights are 16 matrices each, and their products, transformed back, the result. A space
+   follows each matrix, so that their numbers do not come to lie in the same part of a cache. */
 typedef struct {
-  const float *x;       /* (images, size[0], size[1], channels) */
-  const float *weights; /* (16, channels, outputs), from `Weights` */
-  const float *bias;    /* (outputs,); NULL for none */
-  float *y;             /* (images, result[0], result[1], outputs) */
+  const float *x;    /* (images, size[0], size[1], channels) */
+  const float *bias; /* (outputs,); NULL for none */
+  float *y;          /* (images, result[0], result[1], outputs) */
   int64_t size[2], result[2], before[2];
   int64_t channels, outputs; /* several vectors of channels, at least two of outputs */
   int64_t first, count;      /* tiles; counted along rows, columns and images */
-  float *room; /* for channels + 16 * count * (channels + two vectors) numbers */
+  int64_t output;            /* first of the two vectors of outputs to compute */
+  const float *zeros;        /* one for each channel */
+  float *cells;              /* (16, tiles, channels), of which the first tile is `first` */
+  int64_t cells_matrix;      /* from one matrix to the next */
+  const float *weights;      /* (16, channels, two vectors), from `Weights` */
+  float *products;           /* room for `lamina_products_size` numbers */
   int relu;
 } Tiles;
 
+enum { MATRIX_SPACE = 16 };
+
+/* The numbers of 16 matrices, and from one to the next. */
+static inline int64_t lamina_matrix(int64_t rows, int64_t columns) {
+  return rows * columns + MATRIX_SPACE;
+}
+
 typedef void ComputeTiles(const Tiles *tiles);
 
-/* The weights for a part of the channels and outputs, of which there are `size`, at least one vector. */
-typedef void Weights(const float *kernel, int64_t size, int64_t first, int64_t end, float *weights);
+/* Transforms the window of some channels for two vectors of outputs. */
+typedef void Weights(const float *kernel, int64_t channels, int64_t outputs, int64_t first,
+                     int64_t last, float *weights);
 
+ComputeTiles lamina_cells_4, lamina_cells_8, lamina_cells_16;
 ComputeTiles lamina_tiles_4, lamina_tiles_8, lamina_tiles_16;
 Weights lamina_weights_4, lamina_weights_8, lamina_weights_16;
 

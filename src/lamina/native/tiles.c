@@ -88,34 +88,34 @@ static void write_tile(const Tiles *tiles, const int64_t at[3], int64_t output, 
   }
 }
 
-void NAMED(lamina_tiles_)(const Tiles *tiles) {
-  const int64_t channels = tiles->channels, count = tiles->count, outputs = tiles->outputs;
-  float *zeros = tiles->room, *inputs = zeros + channels;
-  float *products = inputs + 16 * count * channels;
-  for (int64_t channel = 0; channel < channels; channel++) zeros[channel] = 0;
-  int64_t at[3];
-  for (int64_t tile = 0; tile < count; tile++) {
+void NAMED(lamina_cells_)(const Tiles *tiles) {
+  const int64_t channels = tiles->channels;
+  for (int64_t tile = 0; tile < tiles->count; tile++) {
     const float *cells[16];
+    int64_t at[3];
     place(tiles, tiles->first + tile, at);
-    find_cells(tiles, at, zeros, cells);
+    find_cells(tiles, at, tiles->zeros, cells);
+    float *to = tiles->cells + tile * channels;
     for (int64_t channel = 0; channel < channels; channel += WIDTH)
-      transform_input(cells, channel, inputs + tile * channels + channel, count * channels);
+      transform_input(cells, channel, to + channel, tiles->cells_matrix);
   }
+}
+
+void NAMED(lamina_tiles_)(const Tiles *tiles) {
+  const int64_t channels = tiles->channels, count = tiles->count;
+  const int64_t matrix = lamina_matrix(count, OUTPUTS);
   Part part = {.rows = 1, .places = count, .y_place = OUTPUTS, .height = 1, .cells = 1};
-  part.run = part.place_step = channels, part.outputs = outputs, part.last = OUTPUTS;
-  for (int64_t output = 0; output < outputs; output += OUTPUTS) {
-    /* The last vectors may repeat what those before them did. */
-    if (output > outputs - OUTPUTS) output = outputs - OUTPUTS;
-    for (int i = 0; i < 16; i++) {
-      part.x = inputs + i * count * channels;
-      part.kernel = tiles->weights + i * channels * outputs + output;
-      part.y = products + i * count * OUTPUTS;
-      NAMED(lamina_compute_)(&part);
-    }
-    for (int64_t tile = 0; tile < count; tile++) {
-      place(tiles, tiles->first + tile, at);
-      write_tile(tiles, at, output, products + tile * OUTPUTS, count * OUTPUTS);
-    }
+  part.run = part.place_step = channels, part.outputs = part.last = OUTPUTS;
+  for (int i = 0; i < 16; i++) {
+    part.x = tiles->cells + i * tiles->cells_matrix;
+    part.kernel = tiles->weights + i * lamina_matrix(channels, OUTPUTS);
+    part.y = tiles->products + i * matrix;
+    NAMED(lamina_compute_)(&part);
+  }
+  for (int64_t tile = 0; tile < count; tile++) {
+    int64_t at[3];
+    place(tiles, tiles->first + tile, at);
+    write_tile(tiles, at, tiles->output, tiles->products + tile * OUTPUTS, matrix);
   }
 }
 
@@ -141,10 +141,11 @@ ALWAYS void transform_weights(const float *from, int64_t cell, float *to, int64_
   }
 }
 
-void NAMED(lamina_weights_)(const float *kernel, int64_t size, int64_t first, int64_t end,
-                            float *weights) {
-  for (int64_t place = first; place < end; place += WIDTH) {
-    if (place > end - WIDTH) place = end - WIDTH;
-    transform_weights(kernel + place, size, weights + place, size);
-  }
+void NAMED(lamina_weights_)(const float *kernel, int64_t channels, int64_t outputs, int64_t first,
+                            int64_t last, float *weights) {
+  const int64_t cell = channels * outputs, matrix = lamina_matrix(channels, OUTPUTS);
+  for (int64_t channel = first; channel < last; channel++)
+    for (int vector = 0; vector < OUTPUTS; vector += WIDTH)
+      transform_weights(kernel + channel * outputs + vector, cell,
+                        weights + channel * OUTPUTS + vector, matrix);
 }
