@@ -8,7 +8,7 @@ from jax import lax
 
 import lamina
 from lamina import layers
-from lamina.core import jit, programs, pure
+from lamina.core import calls, jit, programs, pure
 
 
 @pytest.fixture
@@ -141,3 +141,17 @@ def test_options_that_xla_does_not_know_are_left_out(monkeypatch):
         assert jit.compiler_options(sums=False) is None
     finally:
         jit.compiler_options.cache_clear()
+
+
+def test_a_first_call_within_somebody_s_jit_leaves_no_tracer_behind():
+    calls._zero.cache_clear()
+    layer, x = layers.Dense(5), np.ones((1, 4), "float32")
+    layer.build((None, 4))
+
+    @jax.jit
+    def scaled(factor):
+        calls._zero()
+        return layer(jnp.asarray(x) * factor) * factor
+
+    np.testing.assert_allclose(scaled(2.0), 4 * layer(x), rtol=1e-6)
+    assert isinstance(calls._zero().item(), int)  # a tracer has no number

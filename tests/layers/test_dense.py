@@ -46,6 +46,30 @@ def test_leading_axes_stay():
     assert layer(Input((None, 4))).shape == (None, None, 5)
 
 
+class Negated(Dense):
+    def product(self, inputs, kernel):
+        return -super().product(inputs, kernel)
+
+
+class Lowered(Dense):
+    def biased(self, outputs, bias):
+        return outputs - bias[None]
+
+
+@pytest.mark.parametrize("rows", [2, 3])
+@pytest.mark.parametrize("activation", ["relu", "tanh", None])
+def test_subclasses_say_what_product_and_bias_are(rows, activation):
+    x = np.random.default_rng(0).normal(size=(rows, 4)).astype("f")
+    for kind, signs in (Negated, (-1, 1)), (Lowered, (1, -1)):
+        layer = kind(20, activation=activation, bias_initializer="random_normal")
+        y, (kernel, bias) = layer(x), layer.get_weights()
+        expected = signs[0] * x @ kernel + signs[1] * bias
+        expected = {"relu": lambda v: np.maximum(v, 0), "tanh": np.tanh}.get(activation, np.array)(
+            expected
+        )
+        np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
 def test_sparse_matrix_gives_what_a_dense_one_gives(dtype):
     layer = Dense(5, activation="tanh")

@@ -11,7 +11,7 @@ from lamina import layers
 from lamina.core import rows
 from lamina.models import Model, Sequential
 from lamina.ops.embedding import take_rows
-from lamina.ops.linear import dot_last
+from lamina.ops.linear import dense, dot_last
 from lamina.ops.pool import max_pool
 from lamina.training import lengths
 
@@ -181,6 +181,24 @@ def test_rows_are_followed_through_layers(make, shape):
         return jax.make_jaxpr(layer)(np.zeros((count, *shape), "f"))
 
     assert rows.stay_apart(trace, 4, 7)
+
+
+def test_products_of_few_rows_with_a_bias():
+    def beside(count):
+        def added(x):
+            one = dense(jnp.ones((1, 4)), jnp.ones((4, 5)), jnp.zeros(5))
+            return x + jnp.broadcast_to(one, (count, 5))
+
+        return jax.make_jaxpr(added)(np.ones((count, 5), "f"))
+
+    def as_bias(count):
+        def added(bias):
+            return dense(jnp.ones((1, 4)), jnp.ones((4, count)), bias)[0]
+
+        return jax.make_jaxpr(added)(np.ones(count, "f"))
+
+    assert rows.stay_apart(beside, 4, 7)
+    assert not rows.stay_apart(as_bias, 4, 7)
 
 
 def test_the_limit_is_what_the_tests_above_say():

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from lamina import layers
 from lamina.layers import Dense, Embedding
 from lamina.models import Sequential
 from lamina.ops import few_rows, library
@@ -220,6 +221,43 @@ def test_exports_and_programs_for_several_devices_do_not_call():
             np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
+SOME_ROWS = {
+    "text": [
+        Embedding(11, 20),
+        layers.GlobalAveragePooling1D(),
+        Dense(8, activation="relu"),
+        Dense(3),
+    ],
+    "images": [
+        layers.Conv2D(16, 3, activation="relu"),
+        layers.MaxPooling2D(2),
+        layers.AveragePooling2D(2),
+        layers.Conv2D(20, 3, padding="same"),
+        layers.GlobalAveragePooling2D(),
+        Dense(4, activation="softmax"),
+    ],
+    "steps": [layers.Conv1D(16, 3), layers.GlobalMaxPooling1D(), Dense(5)],
+}
+
+
+@pytest.mark.parametrize("kind", SOME_ROWS)
+def test_exports_of_any_number_of_rows(kind):
+    shape = {"text": "b, 6", "images": "b, 14, 10, 3", "steps": "b, 9, 4"}[kind]
+    sizes = [int(size) for size in shape.split(", ")[1:]]
+    dtype = "int32" if kind == "text" else "float32"
+    model = Sequential([layers.Input(sizes, dtype=dtype), *SOME_ROWS[kind]])
+    rows = jax.ShapeDtypeStruct(jax.export.symbolic_shape(shape), dtype)
+
+    def predicted(x):
+        return model(x)
+
+    exported = jax.export.export(jax.jit(predicted))(rows)
+    for count in 1, 2, 5:
+        shape = count, *sizes
+        x = integers(rng.integers(0, 11, shape)) if kind == "text" else noise(*shape)
+        np.testing.assert_allclose(exported.call(x), model(x), rtol=1e-5, atol=1e-6)
+
+
 def test_arrays_that_say_how_they_are_split():
     x, kernel = noise(2, 7), noise(7, 9)
     mesh = jax.make_mesh((2,), ("batch",), axis_types=(AxisType.Explicit,))
@@ -243,6 +281,47 @@ def test_gradient_of_a_table():
     expected = np.zeros((11, 5))
     np.add.at(expected, np.clip(index, 0, 10), weights)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_transposes_of_products_and_of_look_ups():
+    x, kernel, bias, ct = noise(2, 7), noise(7, 9), noise(9), noise(2, 9)
+    of_x = jax.linear_transpose(lambda x: dense(x, kernel), x)
+    assert_close(of_x(ct), [ct @ kernel.T])
+    of_kernel = jax.linear_transpose(lambda kernel: dense(x, kernel), kernel)
+    assert_close(of_kernel(ct), [x.T @ ct])
+    of_both = jax.linear_transpose(lambda x, bias: dense(x, kernel, bias), x, bias)
+    assert_close(of_both(ct), [ct @ kernel.T, ct.sum(0)])
+    index, ct = integers([[3, 10, 3]]), noise(1, 3, 5)
+    expected = np.zeros((11, 5))
+    np.add.at(expected, index, ct)
+    of_table = jax.linear_transpose(lambda table: take_rows(table, index), noise(11, 5))
+    assert_close(of_table(ct), [expected])
+
+
+def test_solvers_and_tangents_of_one_s_own():
+    matrix, b = noise(8, 8) + 9 * np.eye(8, dtype="f"), noise(8)
+
+    def solved(b):
+        return jax.scipy.sparse.linalg.bicgstab(lambda v: dot_last(v, matrix), b, tol=1e-7)[0]
+
+    found = jax.grad(lambda b: solved(b).sum())(b)
+    np.testing.assert_allclose(found, np.linalg.solve(matrix, np.ones(8)), rtol=1e-4)
+
+    @jax.custom_jvp
+    def product(v):
+        return dot_last(v, matrix)
+
+    def twice_as_steep(values, tangents):
+        return product(*values), 2 * dot_last(tangents[0], matrix)
+
+    product.defjvp(twice_as_steep)
+    found = jax.grad(lambda v: product(v).sum())(b[None])
+    np.testing.assert_allclose(found, 2 * matrix.sum(1)[None], rtol=1e-5, atol=1e-5)
+
+
+def assert_close(found: Any, expected: Any) -> None:
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
 def test_tables_and_indices_along_further_axes():

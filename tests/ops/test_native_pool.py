@@ -137,6 +137,19 @@ def test_gradients_of_all_places():
     np.testing.assert_allclose(along, 2 * x.mean((1, 2)), rtol=1e-4, atol=1e-6)
 
 
+def test_transpose_of_means():
+    x, ct = noise(2, 5, 7, 6), noise(2, 6)
+    (found,) = jax.linear_transpose(global_average_pool, x)(ct)
+    np.testing.assert_allclose(found, np.broadcast_to(ct[:, None, None] / 35, x.shape), rtol=1e-5)
+    means = partial(native_pool.pool, window=(2, 3), strides=(2, 2), means=True)
+    ct = noise(2, 2, 3, 6)
+    (found,) = jax.linear_transpose(means, x)(ct)
+    expected = np.zeros(x.shape)
+    for i, j in np.ndindex(2, 3):
+        expected[:, 2 * i : 2 * i + 2, 2 * j : 2 * j + 3] += ct[:, None, None, i, j] / 6
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
 def test_numbers_that_are_none_stay_so():
     x = noise(2, 4, 4, 20)
     x[0, 1, 0, 3] = np.nan

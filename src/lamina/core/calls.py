@@ -247,7 +247,8 @@ def _next_key(layer: Layer) -> context.Key:
 @cache
 def _zero() -> jax.Array:
     """What stands for seeds that are not used: on the device, so that no call brings it there."""
-    return jnp.zeros((), jnp.uint32)
+    with jax.ensure_compile_time_eval():  # the first call may stand within somebody's `jax.jit`
+        return jnp.zeros((), jnp.uint32)
 
 
 class Program:

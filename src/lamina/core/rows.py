@@ -241,7 +241,8 @@ def _convolved_by_kernels(marks: list[Mark], params: Any, shapes: Any, *_: Any) 
 
 
 def _multiplied_by_kernels(marks: list[Mark], params: Any, shapes: Any, *_: Any) -> Mark:
-    _need(type(marks[1]) is not int and marks[0] != len(shapes[0]) - 1)
+    _need(type(marks[0]) is int and all(type(mark) is not int for mark in marks[1:]))
+    _need(marks[0] != len(shapes[0]) - 1)
     return marks[0]
 
 

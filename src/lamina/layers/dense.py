@@ -9,7 +9,7 @@ from lamina.core.shapes import is_sparse
 from lamina.core.spec import InputSpec
 from lamina.layers.checks import positive
 from lamina.layers.kernel import KernelLayer
-from lamina.ops.linear import dense
+from lamina.ops.linear import dense, dot_last
 from lamina.typing import LayerOptions, Shape
 
 if TYPE_CHECKING:
@@ -78,10 +78,12 @@ class Dense(KernelLayer):
         return (channels, self.units)
 
     def product(self, inputs: Array, kernel: Array) -> Array:
-        return inputs @ kernel  # of sparse inputs
+        return inputs @ kernel if is_sparse(inputs) else dot_last(inputs, kernel)
 
     def call(self, inputs: Array) -> Array:
-        if is_sparse(inputs):
+        own = type(self)
+        plain = own.product is Dense.product and own.biased is Dense.biased
+        if not plain or is_sparse(inputs):
             return super().call(inputs)
         inputs, kernel, bias = self.operands(inputs)
         relu = self.activation is activations.relu

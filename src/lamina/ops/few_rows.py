@@ -65,7 +65,8 @@ def takes(table: Array, index: Array) -> bool:
     """Whether `take` takes arrays of these shapes and dtypes."""
     if table.ndim != 2 or index.dtype != jnp.int32 or not library.takes(table):
         return False
-    return 0 < index.size * table.shape[1] <= MOST_NUMBERS
+    known = isinstance(index.size, int)
+    return known and 0 < index.size * table.shape[1] <= MOST_NUMBERS
 
 
 def take(table: Array, index: Array) -> Array:
@@ -85,7 +86,8 @@ def take(table: Array, index: Array) -> Array:
 
 def searches(index: Array) -> bool:
     """Whether `first_outside` takes an array of this shape and dtype."""
-    return index.dtype == jnp.int32 and 0 < index.size <= MOST_INDICES and library.takes()
+    known = index.dtype == jnp.int32 and isinstance(index.size, int)
+    return known and 0 < index.size <= MOST_INDICES and library.takes()
 
 
 def first_outside(index: Array, size: int) -> Array:
@@ -200,6 +202,8 @@ def _batch(
 
 ad.primitive_jvps[dot_p] = _dot_tangent
 ad.defjvp(take_p, lambda tangent, table, index: _take_by_xla(tangent, index), None)
+ad.primitive_transposes[dot_p] = library.transposed(_dot_by_xla)
+ad.primitive_transposes[take_p] = library.transposed(_take_by_xla)
 batching.primitive_batchers[dot_p] = partial(_batch, _dot_by_xla)
 batching.primitive_batchers[take_p] = partial(_batch, _take_by_xla)
 batching.primitive_batchers[search_p] = partial(_batch, _search_by_xla)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.interpreters import mlir, xla
+from jax.interpreters import ad, mlir, xla
 
 from lamina import warning
 
@@ -64,8 +64,9 @@ def takes(*arrays: Array) -> bool:
     # Within `jax.shard_map` it is XLA's operations that know over which devices values vary.
     if not plain or jax.sharding.get_abstract_mesh().manual_axes or not fewest():
         return False
-    for array in arrays:  # noqa: SIM110  each step of a generator would be one more function
-        if array.dtype != jnp.float32 or not array.size:
+    for array in arrays:  # each step of a generator would be one more function
+        # Of an array with a symbolic axis, which is about to be exported, the size is no int.
+        if array.dtype != jnp.float32 or not isinstance(array.size, int) or not array.size:
             return False
     return True
 
@@ -89,6 +90,28 @@ def tangent(value: Array, terms: list[Array], relu: bool) -> Array:
     """The sum of the tangents of a sum of products, which was rectified or not."""
     total = jnp.broadcast_to(reduce(operator.add, terms), value.shape)
     return lax.select(value > 0, total, jnp.zeros_like(total)) if relu else total
+
+
+def transposed(by_xla: Callable[..., Array]) -> Callable[..., Any]:
+    """The rule that leads from gradients of a linear operation back to those of its arrays.
+
+    Args:
+        by_xla: the operation by XLA's own operations.
+    """
+
+    def rule(gradient: Any, *arrays: Any, **options: Any) -> list[Any]:
+        wanted = [ad.is_undefined_primal(array) for array in arrays]
+
+        def linear(*values: Any) -> Array:
+            left = iter(values)
+            given = zip(arrays, wanted, strict=True)
+            return by_xla(*(next(left) if one else array for array, one in given), **options)
+
+        avals = [array.aval for array, one in zip(arrays, wanted, strict=True) if one]
+        found = iter(jax.linear_transpose(linear, *avals)(gradient))
+        return [next(found) if one else None for one in wanted]
+
+    return rule
 
 
 def primitive(name: str, by_kernels: Callable[..., Array], by_xla: Callable[..., Array]) -> Any:

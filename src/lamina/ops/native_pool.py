@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.interpreters import batching
+from jax.interpreters import ad, batching
 
 from lamina.ops import library
 
@@ -93,4 +93,5 @@ def _batch(arrays: Sequence[Any], axes: Sequence[int], **options: Any) -> tuple[
     return y.reshape(*x.shape[:2], *y.shape[1:]), 0
 
 
+ad.primitive_transposes[pool_p] = library.transposed(_by_xla)
 batching.primitive_batchers[pool_p] = _batch
