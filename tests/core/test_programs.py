@@ -1,5 +1,7 @@
 """How many programs calls on arrays compile."""
 
+import contextlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -155,3 +157,13 @@ def test_a_first_call_within_somebody_s_jit_leaves_no_tracer_behind():
 
     np.testing.assert_allclose(scaled(2.0), 4 * layer(x), rtol=1e-6)
     assert isinstance(calls._zero().item(), int)  # a tracer has no number
+
+
+def test_a_call_on_a_constant_within_somebody_s_jit_leaves_no_tracer_behind():
+    layer, x = layers.Dense(5), np.ones((1, 4), "float32")
+    expected = layer(x)
+    calls._zero.cache_clear()
+    with contextlib.suppress(ValueError):  # XLA takes options on CPUs only for a whole program
+        jax.jit(lambda factor: factor * layer(x))(2.0)
+    assert isinstance(calls._zero().item(), int)  # a tracer has no number
+    np.testing.assert_array_equal(layer(x), expected)

@@ -155,6 +155,35 @@ def test_causal_output_sees_no_later_step():
     assert same.tolist() == [True] * 5 + [False] * 4
 
 
+class Negated(Conv2D):
+    def product(self, inputs, kernel):
+        return -super().product(inputs, kernel)
+
+
+class Lowered(Conv2D):
+    def biased(self, outputs, bias):
+        return outputs - bias[None, None, None]
+
+
+@pytest.mark.parametrize("filters", [3, 20])
+@pytest.mark.parametrize("activation", ["relu", "tanh", None])
+def test_subclasses_say_what_product_and_bias_are(filters, activation):
+    x = np.random.default_rng(0).normal(size=(2, 5, 6, 4)).astype("f")
+    rectify = {"relu": lambda y: np.maximum(y, 0), "tanh": np.tanh, None: np.array}[activation]
+    for kind, of_product, of_bias in (Negated, -1, 1), (Lowered, 1, -1):
+        layer = kind(filters, 1, activation=activation, bias_initializer="random_normal")
+        y, (kernel, bias) = layer(x), layer.get_weights()
+        expected = rectify(of_product * (x @ kernel[0, 0]) + of_bias * bias)
+        np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_window_that_does_not_fit_is_named_by_subclasses():
+    layer = Negated(3, 4, name="n")
+    layer.build((None, None, None, 2))
+    with pytest.raises(ValueError, match=r"Negated 'n'"):
+        layer(np.ones((1, 3, 9, 2), "f"))
+
+
 def test_penalties_are_counted():
     layer = Conv2D(4, 3, kernel_regularizer="l2", activity_regularizer="l2")
     output = layer(np.ones((2, 5, 5, 3), "f"))

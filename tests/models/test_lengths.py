@@ -11,7 +11,7 @@ from lamina import layers
 from lamina.core import rows
 from lamina.models import Model, Sequential
 from lamina.ops.embedding import take_rows
-from lamina.ops.linear import dense, dot_last
+from lamina.ops.linear import dense
 from lamina.ops.pool import max_pool
 from lamina.training import lengths
 
@@ -108,7 +108,7 @@ MIXING = {
     "rows turned round": lambda x: x[::-1],
     "other rows": lambda x: jnp.roll(x, 1, axis=0),
     "products of rows": lambda x: x @ (x.T @ x),
-    "products of rows by kernels": lambda x: dot_last(x, dot_last(x.T, x)),
+    "products of rows by kernels": lambda x: dense(x, dense(x.T, x)),
     "the last row": lambda x: take_rows(x, jnp.full(len(x), len(x) - 1)),
     "the largest rows": lambda x: x - max_pool(x[None], (len(x),), (1,))[0],
     "a loop over rows": lambda x: lax.scan(lambda c, r: (c + r, c + r), jnp.zeros(5), x)[1],

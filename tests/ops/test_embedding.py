@@ -1,6 +1,7 @@
 """Look-up of rows, and the report of indices out of range."""
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -52,6 +53,24 @@ def test_first_bad_row(index, row, value):
     found = jax.jit(first_bad_row, static_argnums=1)(np.array(index), 7)
     assert [int(part) for part in found] == [row, value]
     assert found[0].dtype == jnp.int32
+
+
+@pytest.mark.parametrize("shape", ["b,", "b, 3"])
+def test_rows_and_the_first_bad_one_of_any_number_of_rows(shape):
+    table = np.random.default_rng(0).normal(size=(5, 4)).astype("f")
+
+    def both(index):
+        return take_rows(table, index), first_bad_row(index, 5)
+
+    open_rows = jax.ShapeDtypeStruct(jax.export.symbolic_shape(shape), "int32")
+    exported = jax.export.export(jax.jit(both))(open_rows)
+    for rows in 1, 2, 5:
+        index = np.zeros((rows, *open_rows.shape[1:]), "int32")
+        index[-1] = 7
+        found, (row, value) = exported.call(index)
+        np.testing.assert_array_equal(found, table[np.clip(index, 0, 4)])
+        assert (int(row), int(value)) == (rows - 1, 7)
+        assert int(exported.call(index * 0)[1][0]) == -1
 
 
 def test_nothing_is_not_bad():

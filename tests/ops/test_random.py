@@ -1,6 +1,7 @@
 """Draws: their shapes, dtypes and moments."""
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -145,3 +146,12 @@ def test_more_places_than_32_bits_count_take_the_draws_of_jax(monkeypatch):
         random.kept(KEY, 0.3, (2, 3)), jax.random.bernoulli(KEY, 0.3, (2, 3))
     )
     assert (random.kept(KEY, 0.3, (5,)) != jax.random.bernoulli(KEY, 0.3, (5,))).any()
+
+
+def test_an_export_drops_from_any_number_of_rows():
+    rows = jax.ShapeDtypeStruct(jax.export.symbolic_shape("b, 1000"), "float32")
+    exported = jax.export.export(jax.jit(lambda x: random.dropout(x, 0.3, KEY)))(rows)
+    for count in 1, 2, 5:
+        y = np.asarray(exported.call(np.ones((count, 1000), "f")))
+        assert abs((y == 0).mean() - 0.3) < 0.06
+        np.testing.assert_allclose(y[y != 0], 1 / 0.7, rtol=1e-6)

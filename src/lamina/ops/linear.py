@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 def dot_last(x: Any, kernel: Any) -> Array:
     """Multiply the last axis of `x` by a matrix, keeping the axes before it.
 
+    It is XLA's own product for any number of rows, which is the fastest in loops over steps.
+
     Args:
         x: array of shape ``(..., n)``.
         kernel: array of shape ``(n, ...)``; its first axis is summed away.
@@ -30,7 +32,8 @@ def dot_last(x: Any, kernel: Any) -> Array:
     >>> dot_last(jnp.ones((2, 3, 4)), jnp.ones((4, 5))).shape
     (2, 3, 5)
     """
-    return dense(x, kernel)
+    x, kernel = _fitting(x, kernel)
+    return lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
 
 
 def dense(x: Any, kernel: Any, bias: Any = None, relu: bool = False) -> Array:
@@ -48,18 +51,23 @@ def dense(x: Any, kernel: Any, bias: Any = None, relu: bool = False) -> Array:
     >>> dense(jnp.ones((2, 4)), jnp.ones((4, 3)), bias=-jnp.arange(3.0) * 3, relu=True)[0]
     Array([4., 1., 0.], dtype=float32)
     """
-    x, kernel = jnp.asarray(x), jnp.asarray(kernel)
-    if not x.ndim or not kernel.ndim or x.shape[-1] != kernel.shape[0]:
-        raise ValueError(
-            f"dot_last: the last axis of {x.shape} must have the size of the first of "
-            f"{kernel.shape}."
-        )
+    x, kernel = _fitting(x, kernel)
     bias = None if bias is None else jnp.asarray(bias)
     if few_rows.multiplies(x, kernel, bias):
         return few_rows.dot(x, kernel, bias, relu)
     y = lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
     y = y if bias is None else bias_add(y, bias)
     return elementwise.relu(y) if relu else y
+
+
+def _fitting(x: Any, kernel: Any) -> tuple[Array, Array]:
+    x, kernel = jnp.asarray(x), jnp.asarray(kernel)
+    if not x.ndim or not kernel.ndim or x.shape[-1] != kernel.shape[0]:
+        raise ValueError(
+            f"dot_last: the last axis of {x.shape} must have the size of the first of "
+            f"{kernel.shape}."
+        )
+    return x, kernel
 
 
 def bias_add(x: Any, bias: Any, channel_axis: int = -1) -> Array:

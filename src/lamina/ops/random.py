@@ -60,7 +60,7 @@ def kept(key: Array, probability: float, shape: Sequence[int]) -> Array:
     0.75
     """
     size = math.prod(shape)
-    if size >= MOST_COUNTED:
+    if not isinstance(size, int) or size >= MOST_COUNTED:
         return jax.random.bernoulli(key, probability, tuple(shape))
     words = jax.random.bits(key, (2,), jnp.uint32)
     places = lax.iota(jnp.uint32, size).reshape(shape)
