@@ -10,6 +10,7 @@ from lamina import backend as K
 from lamina import layers
 from lamina.core import rows
 from lamina.models import Model, Sequential
+from lamina.ops import few_rows
 from lamina.ops.embedding import take_rows
 from lamina.ops.linear import dense
 from lamina.ops.pool import max_pool
@@ -191,14 +192,25 @@ def test_products_of_few_rows_with_a_bias():
 
         return jax.make_jaxpr(added)(np.ones((count, 5), "f"))
 
-    def as_bias(count):
-        def added(bias):
-            return dense(jnp.ones((1, 4)), jnp.ones((4, count)), bias)[0]
-
-        return jax.make_jaxpr(added)(np.ones(count, "f"))
-
     assert rows.stay_apart(beside, 4, 7)
-    assert not rows.stay_apart(as_bias, 4, 7)
+
+
+def test_rows_in_the_bias_of_a_product_of_few_rows():
+    def of_bias(count):
+        def added(x):
+            found = few_rows.dot(jnp.ones((1, 4)), jnp.ones((4, count)), x[:, 0])
+            return x + jnp.broadcast_to(found[:, :1], x.shape)
+
+        return jax.make_jaxpr(added)(np.ones((count, 4), "f"))
+
+    def of_both(count):
+        def added(x):
+            return few_rows.dot(x, jnp.ones((4, count)), x[:, 0]).max(1)
+
+        return jax.make_jaxpr(added)(np.ones((count, 4), "f"))
+
+    assert not rows.stay_apart(of_bias, 4, 7)
+    assert not rows.stay_apart(of_both, 4, 7)
 
 
 def test_the_limit_is_what_the_tests_above_say():
