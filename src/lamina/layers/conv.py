@@ -119,7 +119,11 @@ class Conv(Windows):
         return (*self.kernel_size, channels // self.groups, self.filters)
 
     def product(self, inputs: Array, kernel: Array) -> Array:
-        return self._convolved(inputs, kernel)
+        try:
+            return conv(inputs, kernel, **self._sliding())
+        except ValueError:
+            self.compute_output_shape(inputs.shape)  # its error names the layer
+            raise
 
     def call(self, inputs: Array) -> Array:
         own = type(self)
@@ -127,28 +131,23 @@ class Conv(Windows):
             return super().call(inputs)
         inputs, kernel, bias = self.operands(inputs)
         relu = self.activation is activations.relu
-        outputs = self._convolved(inputs, kernel, bias, relu)
-        done = relu or self.activation is activations.linear
-        return outputs if done else self.activation(outputs)
-
-    def _convolved(
-        self, inputs: Array, kernel: Array, bias: Array | None = None, relu: bool = False
-    ) -> Array:
         try:
-            return conv(
-                inputs,
-                kernel,
-                strides=self.strides,
-                dilation=self.dilation_rate,
-                padding=self.padding,
-                groups=self.groups,
-                data_format=self.data_format,
-                bias=bias,
-                relu=relu,
-            )
+            outputs = conv(inputs, kernel, bias=bias, relu=relu, **self._sliding())
         except ValueError:
             self.compute_output_shape(inputs.shape)  # its error names the layer
             raise
+        done = relu or self.activation is activations.linear
+        return outputs if done else self.activation(outputs)
+
+    def _sliding(self) -> dict[str, Any]:
+        """How the windows slide."""
+        return {
+            "strides": self.strides,
+            "dilation": self.dilation_rate,
+            "padding": self.padding,
+            "groups": self.groups,
+            "data_format": self.data_format,
+        }
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.joined(input_shape, self.output_sizes(input_shape), self.filters)
