@@ -35,6 +35,10 @@ static void schedule(void *pool, void (*function)(void *), void *data) {
   pthread_create(&started[count++], NULL, begin, call);
 }
 
+static int ends;
+
+static void end(void *number, int well) { *(int *)number += well ? 1 : 100; }
+
 static int below(int most) { return rand() % most; }
 
 static float *noise(int64_t size) {
@@ -67,8 +71,19 @@ static double difference(const Conv *c) {
   return worst;
 }
 
-static void finish(void) {
+/* Up to four threads; half of the callers do not wait for them. */
+static Threads some_threads(void) {
+  Threads threads = {.count = 1 + below(4), .schedule = schedule, .end = &ends};
+  if (below(2)) threads.ended = end;
+  return threads;
+}
+
+/* Wait for all threads; gives whether the end came just once, where there should be one. */
+static int finish(const Threads *threads) {
   while (count) pthread_join(started[--count], NULL);
+  const int right = ends == (threads->ended ? 1 : 0);
+  ends = 0;
+  return right;
 }
 
 /* Whether a product is that of the definition. */
@@ -79,9 +94,8 @@ static int multiplies(int round) {
   float *x = noise(d.rows * d.depth), *kernel = noise(d.depth * d.outputs);
   float *bias = below(2) ? noise(d.outputs) : NULL, *y = noise(d.rows * d.outputs);
   d.x = x, d.kernel = kernel, d.bias = bias, d.y = y;
-  const Threads threads = {1 + below(4), NULL, schedule};
-  const int done = lamina_multiply(&d, &threads);
-  finish();
+  const Threads threads = some_threads();
+  const int done = lamina_multiply(&d, &threads), ended = finish(&threads);
   double worst = 0;
   for (int64_t m = 0; m < d.rows; m++)
     for (int64_t o = 0; o < d.outputs; o++) {
@@ -91,7 +105,7 @@ static int multiplies(int round) {
       worst = fmax(worst, fabs(y[m * d.outputs + o] - sum));
     }
   free(x), free(kernel), free(bias), free(y);
-  return done && worst < 1e-5 * (10 + d.depth);
+  return done && ended && worst < 1e-5 * (10 + d.depth);
 }
 
 /* Whether pooling is that of the definition. */
@@ -107,9 +121,8 @@ static int pools(int round) {
   float *x = noise(p.images * p.size[0] * p.size[1] * p.channels);
   float *y = noise(p.images * p.result[0] * p.result[1] * p.channels);
   p.x = x, p.y = y;
-  const Threads threads = {1 + below(4), NULL, schedule};
-  const int done = lamina_pool_windows(&p, &threads);
-  finish();
+  const Threads threads = some_threads();
+  const int done = lamina_pool_windows(&p, &threads), ended = finish(&threads);
   double worst = 0;
   const double cells = p.window[0] * p.window[1];
   for (int64_t n = 0; n < p.images; n++)
@@ -127,7 +140,7 @@ static int pools(int round) {
           worst = fmax(worst, fabs(found - (p.means ? sum / cells : best)));
         }
   free(x), free(y);
-  return done && worst < 1e-5;
+  return done && ended && worst < 1e-5;
 }
 
 int main(int arguments, char **texts) {
@@ -170,9 +183,8 @@ int main(int arguments, char **texts) {
     float *y = noise(results);
     c.x = x, c.kernel = kernel, c.bias = bias, c.y = y;
     count = 0;
-    const Threads threads = {1 + below(4), NULL, schedule};
-    const int done = lamina_convolve(&c, &threads);
-    finish();
+    const Threads threads = some_threads();
+    const int done = lamina_convolve(&c, &threads) && finish(&threads);
     const double found = difference(&c);
     if (!done || !(found < 1e-5 * (10 + c.window[0] * c.window[1] * c.channels))) {
       printf("round %d: wrong by %g\n", round, found);

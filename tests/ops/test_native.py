@@ -429,6 +429,66 @@ def test_loops_call_the_kernels():
     assert "custom_call @lamina_conv(" in jax.jit(run).lower(x).as_text()
 
 
+LARGE = (3, 40, 41, 64)
+"""From forty million products on, the thread that calls leaves convolutions to others."""
+
+
+def large() -> tuple[Any, Any]:
+    x, kernel = noise(*LARGE), noise(3, 3, 64, 64) / 24
+    return jnp.asarray(x), jnp.asarray(kernel)
+
+
+def large_step(x, kernel):
+    return conv(x, kernel, strides=(1, 1), dilation=(1, 1), padding="same", relu=True)
+
+
+def test_what_follows_a_large_convolution_waits_for_it():
+    x, kernel = large()
+    windows = native_conv.Windows(((1, 1),) * 2, (1, 1), (1, 1), relu=True)
+    expected = slow(np.asarray(x), np.asarray(kernel), None, windows)
+    for _ in range(3):
+        y, sums = jax.jit(lambda x: (y := large_step(x, kernel), y.sum((1, 2))))(x)
+        np.testing.assert_allclose(y, expected, rtol=1e-5, atol=5e-5)
+        np.testing.assert_allclose(sums, expected.sum((1, 2)), rtol=1e-4)
+
+
+def test_large_convolutions_in_loops_and_branches():
+    x, kernel = large()
+
+    def body(x, number):
+        moved = jax.lax.cond(number % 2 == 0, large_step, lambda x, kernel: -x, x, kernel)
+        return moved + number, moved[0, 0, 0, 0]
+
+    found = jax.jit(lambda x: jax.lax.scan(body, x, jnp.arange(5.0)))(x)
+    expected, firsts = x, []
+    for number in range(5):
+        expected, first = body(expected, float(number))
+        firsts.append(first)
+    np.testing.assert_allclose(found[0], expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found[1], firsts, rtol=1e-4, atol=1e-4)
+
+
+def test_large_convolutions_for_several_callers():
+    x, kernel = large()
+    step = jax.jit(lambda x: large_step(large_step(x, kernel), kernel))
+    inputs = [x * scale for scale in (1.0, 0.5, -1.0, 2.0)]
+    expected = [np.asarray(step(one)) for one in inputs]
+    wrong: list[int] = []
+
+    def work(number):
+        for _ in range(5):
+            if not np.array_equal(step(inputs[number]), expected[number]):
+                wrong.append(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert not any(thread.is_alive() for thread in threads)
+    assert not wrong
+
+
 def test_programs_for_several_devices_are_split():
     x, kernel, bias = arrays()
     mesh = jax.make_mesh((2,), ("batch",))
@@ -616,9 +676,14 @@ def test_structures_are_laid_out_as_xla_has_them(tmp_path):
     """What the library says of XLA's interface, beside the header that comes with jaxlib."""
     pairs = {
         "XlaCall XLA_FFI_CallFrame": "functions api, context ctx, arguments args, results rets, "
-        "attributes attrs",
+        "attributes attrs, future future",
         "XlaFunctions XLA_FFI_Api": "error XLA_FFI_Error_Create, forget XLA_FFI_Error_Destroy, "
-        "schedule XLA_FFI_ThreadPool_Schedule, threads XLA_FFI_ThreadPool_NumThreads",
+        "schedule XLA_FFI_ThreadPool_Schedule, threads XLA_FFI_ThreadPool_NumThreads, "
+        "future XLA_FFI_Future_Create, available XLA_FFI_Future_SetAvailable, "
+        "broken XLA_FFI_Future_SetError",
+        "XlaFutureArguments XLA_FFI_Future_Create_Args": "future future",
+        "XlaFutureArguments XLA_FFI_Future_SetAvailable_Args": "future future",
+        "XlaFutureErrorArguments XLA_FFI_Future_SetError_Args": "future future, error error",
         "XlaMetadata XLA_FFI_Metadata": "version api_version, traits traits",
         "XlaVersion XLA_FFI_Api_Version": "major major_version, minor minor_version",
         "XlaMetadataExtension XLA_FFI_Metadata_Extension": "metadata metadata",

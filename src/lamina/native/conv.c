@@ -152,15 +152,19 @@ static void flatten(Conv *conv) {
   conv->result[0] = conv->size[0] = conv->images = 1;
 }
 
+double lamina_products(const Conv *conv) {
+  return (double)conv->images * conv->result[0] * conv->result[1] * conv->outputs * conv->channels *
+         conv->window[0] * conv->window[1];
+}
+
 int lamina_convolve(const Conv *conv, const Threads *threads) {
   const Kernels *kernels = lamina_kernels(conv->outputs);
   if (lamina_winograd_suits(conv, threads, kernels)) return lamina_winograd(conv, threads, kernels);
   Division division = {.conv = *conv, .compute = kernels->compute};
   flatten(&division.conv);
-  const double products = (double)conv->images * conv->result[0] * conv->result[1] *
-                          conv->outputs * conv->channels * conv->window[0] * conv->window[1];
   const int64_t most_tasks = TASKS_PER_THREAD * threads->count;
-  const int64_t wanted = threads->count < 2 ? 1 : least(1 + products / TASK_PRODUCTS, most_tasks);
+  const int64_t wanted = threads->count < 2 ? 1 : least(1 + lamina_products(conv) / TASK_PRODUCTS, most_tasks);
   const Stage all = {run_task, divide(&division, wanted, kernels->width)};
-  return lamina_run(threads, wanted, &division, all, (Stage){0});
+  const Work work = {&division, sizeof division, NULL, all, {0}};
+  return lamina_run(threads, wanted, &work);
 }

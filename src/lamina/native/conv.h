@@ -25,6 +25,9 @@ enum {
   TASKS_PER_THREAD = 8    /* so that threads which come late find some */
 };
 
+/* Sums and products that a convolution consists of. */
+double lamina_products(const Conv *conv);
+
 /* Each gives 0 if there was no memory. There are at least `lamina_fewest` outputs. */
 int lamina_convolve(const Conv *conv, const Threads *threads);
 int lamina_winograd(const Conv *conv, const Threads *threads, const Kernels *kernels);

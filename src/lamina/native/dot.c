@@ -85,7 +85,6 @@ int lamina_multiply(const Dot *dot, const Threads *threads) {
   division.parts = malloc(tasks * dot->rows * division.room * sizeof(float));
   if (!division.parts) return 0;
   const Stage pieces_first = {run_piece, tasks}, totals = {run_total, division.stripes};
-  const int done = lamina_run(threads, most(wanted, 1), &division, pieces_first, totals);
-  free(division.parts);
-  return done;
+  const Work work = {&division, sizeof division, division.parts, pieces_first, totals};
+  return lamina_run(threads, most(wanted, 1), &work);
 }

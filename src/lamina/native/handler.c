@@ -5,11 +5,15 @@
 #include "pooling.h"
 #include "xla.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define PUBLIC __attribute__((visibility("default")))
 
-enum { MOST_AXES = 16 };
+enum {
+  MOST_AXES = 16,
+  FEWEST_AWAY = 40000000 /* products, some hundred microseconds: from here on only the pool works */
+};
 
 typedef struct {
   const XlaFunctions *functions;
@@ -21,23 +25,23 @@ static XlaError *failure(const XlaFunctions *functions, int code, const char *me
   return functions->error(&arguments);
 }
 
-static int none(const Caller *pool, XlaError *error) {
+static int none(const XlaFunctions *functions, XlaError *error) {
   if (!error) return 1;
   XlaForgetArguments arguments = {sizeof arguments, NULL, error};
-  pool->functions->forget(&arguments);
+  functions->forget(&arguments);
   return 0;
 }
 
 static void schedule(void *pool_data, void (*function)(void *data), void *data) {
   const Caller *pool = pool_data;
   XlaScheduleArguments arguments = {sizeof arguments, NULL, pool->context, function, data};
-  if (!none(pool, pool->functions->schedule(&arguments))) function(data);
+  if (!none(pool->functions, pool->functions->schedule(&arguments))) function(data);
 }
 
 static int64_t count_threads(const Caller *pool) {
   int64_t threads = 1;
   XlaThreadsArguments arguments = {sizeof arguments, NULL, pool->context, &threads};
-  return none(pool, pool->functions->threads(&arguments)) ? threads : 1;
+  return none(pool->functions, pool->functions->threads(&arguments)) ? threads : 1;
 }
 
 /* How far an array goes on for each step along the leading axes of the result. */
@@ -82,8 +86,50 @@ static int read_sizes(Conv *conv, const XlaBuffer *x, const XlaBuffer *kernel, c
   return of_y[0] == conv->images && of_kernel[2] == conv->channels && of_y[3] == conv->outputs;
 }
 
+typedef struct {
+  const XlaFunctions *functions;
+  XlaFuture *future;
+} Promise;
+
+static void keep_promise(void *data, int well) {
+  const Promise promise = *(Promise *)data;
+  free(data);
+  if (well) {
+    XlaFutureArguments arguments = {sizeof arguments, NULL, promise.future};
+    none(promise.functions, promise.functions->available(&arguments));
+  } else {
+    XlaError *error = failure(promise.functions, XLA_EXHAUSTED, "lamina_conv: out of memory");
+    XlaFutureErrorArguments arguments = {sizeof arguments, NULL, promise.future, error};
+    none(promise.functions, promise.functions->broken(&arguments));
+  }
+}
+
+/* Convolve while the caller goes on; gives 0 if there was no memory. */
+static int convolve_away(const Conv *conv, Threads threads, const Caller *pool, XlaFuture **future) {
+  Promise *promise = malloc(sizeof *promise);
+  XlaFutureArguments arguments = {sizeof arguments, NULL, NULL};
+  if (!promise || !none(pool->functions, pool->functions->future(&arguments))) {
+    free(promise);
+    return 0;
+  }
+  *promise = (Promise){pool->functions, arguments.future};
+  *future = arguments.future;
+  threads.ended = keep_promise;
+  threads.end = promise;
+  if (!lamina_convolve(conv, &threads)) keep_promise(promise, 0);
+  return 1;
+}
+
+/* Whether the calling thread should have no part in a convolution. What comes after it in the program
+   is run by the thread that was the last at it: by one of the pool, so that none besides these
+   works, for which there would be no core. */
+static int goes_away(const Conv *conv, const Threads *threads) {
+  return threads->count > 1 && !lamina_in_pool() && lamina_products(conv) >= FEWEST_AWAY;
+}
+
 /* Convolve for each place along the leading axes. */
-static int convolve_all(Conv conv, const XlaBuffer *arrays[4], int64_t leading, Caller *pool) {
+static int convolve_all(Conv conv, const XlaBuffer *arrays[4], int64_t leading, Caller *pool,
+                        XlaFuture **future) {
   int64_t steps[4][MOST_AXES], sizes[4];
   const int64_t own[4] = {volume(arrays[0]->dims + leading, 4), volume(arrays[1]->dims + leading, 4),
                           conv.outputs, volume(arrays[3]->dims + leading, 4)};
@@ -91,7 +137,7 @@ static int convolve_all(Conv conv, const XlaBuffer *arrays[4], int64_t leading, 
     sizes[i] = arrays[i] ? strides(arrays[i], arrays[3], leading, own[i], steps[i]) : own[i];
     if (sizes[i] < 0) return -1;
   }
-  const Threads threads = {count_threads(pool), pool, schedule};
+  const Threads threads = {.count = count_threads(pool), .pool = pool, .schedule = schedule};
   int64_t count = sizes[3] / own[3];
   if (!count) return 1;
   if (sizes[0] == count * own[0] && sizes[1] == own[1] && sizes[2] == own[2]) {
@@ -112,6 +158,7 @@ static int convolve_all(Conv conv, const XlaBuffer *arrays[4], int64_t leading, 
     conv.kernel = kernel + at[1];
     conv.bias = bias ? bias + at[2] : NULL;
     conv.y = y + at[3];
+    if (count == 1 && goes_away(&conv, &threads)) return convolve_away(&conv, threads, pool, future);
     if (!lamina_convolve(&conv, &threads)) return 0;
   }
   return 1;
@@ -162,7 +209,7 @@ PUBLIC XlaError *lamina_conv(XlaCall *call) {
     return failure(call->functions, XLA_INVALID, "lamina_conv: shapes do not go together");
   Caller pool = {call->functions, call->context};
   const XlaBuffer *arrays[4] = {x, kernel, bias, y};
-  const int done = convolve_all(conv, arrays, leading, &pool);
+  const int done = convolve_all(conv, arrays, leading, &pool, &call->future);
   if (done < 0) return failure(call->functions, XLA_INVALID, "lamina_conv: wrong leading axes");
   return done ? NULL : failure(call->functions, XLA_EXHAUSTED, "lamina_conv: out of memory");
 }
@@ -195,7 +242,7 @@ PUBLIC XlaError *lamina_dot(XlaCall *call) {
       dot.outputs < lamina_fewest())
     return failure(call->functions, XLA_INVALID, "lamina_dot: shapes do not go together");
   Caller pool = {call->functions, call->context};
-  const Threads threads = {count_threads(&pool), &pool, schedule};
+  const Threads threads = {.count = count_threads(&pool), .pool = &pool, .schedule = schedule};
   return lamina_multiply(&dot, &threads)
              ? NULL
              : failure(call->functions, XLA_EXHAUSTED, "lamina_dot: out of memory");
@@ -263,7 +310,7 @@ PUBLIC XlaError *lamina_pool(XlaCall *call) {
   }
   if (!fit) return failure(call->functions, XLA_INVALID, "lamina_pool: shapes do not go together");
   Caller pool = {call->functions, call->context};
-  const Threads threads = {count_threads(&pool), &pool, schedule};
+  const Threads threads = {.count = count_threads(&pool), .pool = &pool, .schedule = schedule};
   return lamina_pool_windows(&pooling, &threads)
              ? NULL
              : failure(call->functions, XLA_EXHAUSTED, "lamina_pool: out of memory");

@@ -1,12 +1,13 @@
 /* Tasks on the threads of somebody else's pool.
 
-   The caller works, too, and waits in the end only for tasks that others have begun. So it does not
-   matter whether other threads come at all, or when: those that come late find nothing to do. */
+   A caller who wants to wait works, too, and waits in the end only for tasks that others have begun.
+   So it does not matter when other threads come: those that are late find nothing to do. */
 
 #include "pool.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #ifdef _WIN32
 #include <windows.h>
@@ -20,28 +21,38 @@ enum { SPINS = 4000 };
 
 typedef struct {
   Stage stage, then;
-  const void *what; /* there as long as there are tasks */
+  void *memory;
+  void (*ended)(void *end, int well);
+  void *end;
   atomic_llong next, done;
   atomic_int users, failed;
+  max_align_t what[];
 } Job;
+
+static _Thread_local int in_pool;
+
+int lamina_in_pool(void) { return in_pool; }
 
 static void wait_for(Job *job, int64_t tasks) {
   for (int turn = 0; atomic_load(&job->done) < tasks; turn++)
     if (turn > SPINS) YIELD();
 }
 
-static void work(Job *job) {
+/* Run tasks until none is left; gives whether one of them was the last of all to be done. */
+static int work_at(Job *job) {
   const int64_t first = job->stage.count, tasks = first + job->then.count;
   float *room = NULL;
+  int last = 0;
   for (int64_t number; (number = atomic_fetch_add(&job->next, 1)) < tasks;) {
     /* Who has begun with the first stage does not wait for anybody, so this comes to an end. */
     if (number >= first) wait_for(job, first);
     const int done = number < first ? job->stage.task(job->what, number, &room)
                                     : job->then.task(job->what, number - first, &room);
     if (!done) atomic_store(&job->failed, 1);
-    atomic_fetch_add(&job->done, 1);
+    last = atomic_fetch_add(&job->done, 1) + 1 == tasks;
   }
   free(room);
+  return last;
 }
 
 static void leave(Job *job) {
@@ -49,26 +60,43 @@ static void leave(Job *job) {
 }
 
 static void help(void *data) {
-  work(data);
-  leave(data);
+  Job *job = data;
+  in_pool = 1;
+  const int ends = work_at(job) && job->ended;
+  const int well = !atomic_load(&job->failed);
+  void (*ended)(void *, int) = job->ended;
+  void *end = job->end;
+  if (ends) free(job->memory);
+  leave(job);
+  if (ends) ended(end, well);
 }
 
-int lamina_run(const Threads *threads, int64_t most, const void *what, Stage stage, Stage then) {
-  Job *job = malloc(sizeof *job);
-  if (!job) return 0;
-  const int64_t tasks = stage.count + then.count;
+int lamina_run(const Threads *threads, int64_t most, const Work *work) {
+  Job *job = malloc(sizeof *job + work->size);
+  if (!job) {
+    free(work->memory);
+    return 0;
+  }
+  const int64_t tasks = work->stage.count + work->then.count;
+  const int waits = !threads->ended;
   most = most < threads->count ? most : threads->count;
-  const int64_t helpers = (most < tasks ? most : tasks) - 1;
-  job->stage = stage;
-  job->then = then;
-  job->what = what;
+  most = most < tasks ? most : tasks;
+  const int64_t users = most > 1 ? most : 1, helpers = users - waits;
+  job->stage = work->stage;
+  job->then = work->then;
+  job->memory = work->memory;
+  job->ended = threads->ended;
+  job->end = threads->end;
+  memcpy(job->what, work->what, work->size);
   atomic_init(&job->next, 0);
   atomic_init(&job->done, 0);
   atomic_init(&job->failed, 0);
-  atomic_init(&job->users, (int)(helpers > 0 ? 1 + helpers : 1));
+  atomic_init(&job->users, (int)users);
   for (int64_t helper = 0; helper < helpers; helper++) threads->schedule(threads->pool, help, job);
-  work(job);
+  if (!waits) return 1;
+  work_at(job);
   wait_for(job, tasks);
+  free(job->memory);
   const int failed = atomic_load(&job->failed);
   leave(job);
   return !failed;

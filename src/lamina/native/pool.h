@@ -3,13 +3,18 @@
 #ifndef LAMINA_POOL_H
 #define LAMINA_POOL_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct {
   int64_t count; /* threads, with that of the caller */
   void *pool;
-  /* Lets a thread run a function some time, or never. */
+  /* Lets a thread run a function some time. */
   void (*schedule)(void *pool, void (*function)(void *data), void *data);
+  /* Where it is given, the caller neither works nor waits: it is called once, by the thread that was
+     the last at work, with whether each task gave 1. */
+  void (*ended)(void *end, int well);
+  void *end;
 } Threads;
 
 /* One of several tasks; `room` is one thread's: memory that a task took stays for its next ones.
@@ -22,8 +27,19 @@ typedef struct {
   int64_t count;
 } Stage;
 
-/* Run the tasks of a stage, and then those of another, on up to some threads, and come back when all
-   are done: 0 if one gave 0. */
-int lamina_run(const Threads *threads, int64_t most, const void *what, Stage stage, Stage then);
+/* The tasks of a stage, at least one, and then those of another. */
+typedef struct {
+  const void *what; /* told to each of them, in a copy of its size */
+  size_t size;
+  void *memory; /* what they need; it is freed */
+  Stage stage, then;
+} Work;
+
+/* Run tasks on up to some threads. Where no end is given, come back when all are done: 0 if one gave
+   0. Else come back at once: 0 if there was no memory, and then there will be no end. */
+int lamina_run(const Threads *threads, int64_t most, const Work *work);
+
+/* Whether this thread is known to be one of a pool. */
+int lamina_in_pool(void);
 
 #endif

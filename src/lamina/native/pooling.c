@@ -41,5 +41,6 @@ int lamina_pool_windows(const Pooling *pooling, const Threads *threads) {
   division.rows = pooling->images * pooling->result[0];
   division.each = most(1, TASK_NUMBERS / numbers);
   const int64_t tasks = ceiling(division.rows, division.each);
-  return lamina_run(threads, tasks, &division, (Stage){run_rows, tasks}, (Stage){0});
+  const Work work = {&division, sizeof division, NULL, {run_rows, tasks}, {0}};
+  return lamina_run(threads, tasks, &work);
 }

@@ -166,7 +166,6 @@ int lamina_winograd(const Conv *conv, const Threads *threads, const Kernels *ker
   const Stage weights = {run_weights, shares ? winograd.parts * winograd.pieces : 0};
   const int64_t tasks = by_outputs ? winograd.parts : ceiling(winograd.count, winograd.group);
   const Stage results = {by_outputs ? run_part : run_group, tasks};
-  const int done = lamina_run(threads, tasks, &winograd, weights, results);
-  free(room);
-  return done;
+  const Work work = {&winograd, sizeof winograd, room, weights, results};
+  return lamina_run(threads, tasks, &work);
 }

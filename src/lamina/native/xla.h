@@ -96,6 +96,21 @@ typedef struct {
   int64_t *threads;
 } XlaThreadsArguments;
 
+typedef struct XlaFuture XlaFuture;
+
+typedef struct {
+  size_t size;
+  XlaExtension *extensions;
+  XlaFuture *future;
+} XlaFutureArguments;
+
+typedef struct {
+  size_t size;
+  XlaExtension *extensions;
+  XlaFuture *future;
+  XlaError *error; /* XLA's from then on */
+} XlaFutureErrorArguments;
+
 typedef struct {
   size_t size;
   XlaExtension *extensions;
@@ -107,6 +122,9 @@ typedef struct {
   void (*unused[8])(void);
   XlaError *(*schedule)(XlaScheduleArguments *arguments);
   XlaError *(*threads)(XlaThreadsArguments *arguments);
+  XlaError *(*future)(XlaFutureArguments *arguments);
+  XlaError *(*available)(XlaFutureArguments *arguments);
+  XlaError *(*broken)(XlaFutureErrorArguments *arguments);
 } XlaFunctions;
 
 typedef struct {
@@ -118,6 +136,7 @@ typedef struct {
   XlaItems arguments;
   XlaItems results;
   XlaAttributes attributes;
+  XlaFuture *future; /* given where results come later; arrays stay until then */
 } XlaCall;
 
 #endif
