@@ -167,6 +167,6 @@ def test_another_thread_reads_while_a_model_trains():
     finally:
         done.set()
         thread.join()
-    assert readers.count == 0
+    assert not readers.active
     assert len(found) > 3
     assert np.isfinite(found).all()

@@ -14,7 +14,7 @@ from jax.core import Tracer
 from lamina.core import context, faulty, jit, masks, pure, shapes, weights
 from lamina.core.policy import NARROW, check_range
 from lamina.core.readers import readers
-from lamina.core.symbolic import SymbolicTensor
+from lamina.core.symbolic import SymbolicTensor, is_symbolic
 from lamina.core.variable import Variable
 from lamina.seeds import next_run_seed
 from lamina.typing import Nested
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call a layer on arrays.
+    """Call a layer outside of any run: on arrays, or to record what symbolic tensors become.
 
     Under a trace of the user's own (``jax.jit``, ``jax.grad``) the layer runs in that trace.
     """
@@ -35,6 +35,8 @@ def call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             return program(layer, list(args), None)
         except Strays:  # traced anew; the long way makes another program
             pass
+    elif is_symbolic((args, kwargs)):
+        return layer._record(args, kwargs)
     return _called(layer, args, kwargs)
 
 
@@ -79,17 +81,30 @@ def _short_key(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
 
     There may be `training` beside the array, as in the calls of ``predict``.
     """
-    if len(args) != 1 or masks.table or getattr(layer, "run_eagerly", False):
+    if len(args) != 1 or masks.table:
         return None
     training = kwargs.get("training") if len(kwargs) == 1 else None
     if kwargs and type(training) is not bool:
         return None
     (x,) = args
-    on_device = isinstance(x, jax.Array) and not isinstance(x, Tracer)
+    kind = _KINDS.get(type(x)) or _kind(x)
     # The numbers in arrays of 64 bits are looked at in each call.
-    if on_device or (isinstance(x, np.ndarray) and x.dtype not in NARROW):
-        return x.shape, x.dtype, training, parts_token(layer)
-    return None
+    if kind == "other" or (kind == "host" and x.dtype in NARROW):
+        return None
+    if getattr(layer, "run_eagerly", False):
+        return None
+    return x.shape, x.dtype, training, parts_token(layer)
+
+
+_KINDS: dict[type, str] = {}
+"""Where arrays of a class are: to ask JAX takes longer than to look it up."""
+
+
+def _kind(x: Any) -> str:
+    """Whether an argument is an array on the device, one of the host, or another thing."""
+    on_device = isinstance(x, jax.Array) and not isinstance(x, Tracer)
+    found = "device" if on_device else "host" if isinstance(x, np.ndarray) else "other"
+    return _KINDS.setdefault(type(x), found)
 
 
 def _no_input(layer: Layer, value: Any) -> TypeError:

@@ -201,14 +201,14 @@ class Layer(Adds, Builds, Copies, NodeOwner, FromConfig, metaclass=Configurable)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply the layer: to arrays it gives arrays, to symbolic tensors symbolic ones."""
+        record = context.current()
+        if record is None:
+            return calls.call(self, args, kwargs)
         single = len(args) == 1 and isinstance(args[0], _ARRAYS)
         if kwargs and single:
             single = len(kwargs) == 1 and type(kwargs.get("training")) is bool
         if not single and is_symbolic((args, kwargs)):
             return self._record(args, kwargs)
-        record = context.current()
-        if record is None:
-            return calls.call(self, args, kwargs)
         # Within a run `call` is reached from here, so that the way down is short.
         if not self.built:
             self._prepare(args, kwargs)

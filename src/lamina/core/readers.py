@@ -7,7 +7,7 @@ from types import TracebackType
 
 
 class Readers:
-    """Count of the readers; a context manager that adds one for its block.
+    """The readers, an entry for each; a context manager that adds one for its block.
 
     A step holds `lock` while it takes the values and publishes the new ones, and donates their
     memory only when nobody reads.
@@ -15,11 +15,11 @@ class Readers:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.count = 0
+        self.active: list[None] = []
 
     def __enter__(self) -> None:
-        with self.lock:
-            self.count += 1
+        with self.lock:  # no step is on its way then
+            self.active.append(None)
 
     def __exit__(
         self,
@@ -27,8 +27,7 @@ class Readers:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        with self.lock:
-            self.count -= 1
+        self.active.pop()  # needs no lock: it is one operation, and a step at work copied
 
 
 readers = Readers()

@@ -275,9 +275,9 @@ class Steps:
     def collect(self) -> State:
         """The state as it is now; arrays that somebody else holds are copied, for donation."""
         model, variables = self.model, [*self.variables, *self.pack.others]
-        if readers.count or True in [v.exposed for v in variables]:
+        if readers.active or True in [v.exposed for v in variables]:
             for variable in variables:
-                if variable.exposed or readers.count:
+                if variable.exposed or readers.active:
                     variable.make_private()
         return State(
             [v._value for v in self.trainable],
