@@ -222,7 +222,8 @@ def product(x: Any, weights: Any, kind: str, options: dict[str, Any]) -> Any:
     kernel, bias = weights
     activation = options.get("activation")
     if kind == "Dense":
-        return ACTIVATIONS[activation](linear.bias_add(linear.dot_last(x, kernel), bias))
+        y = linear.dense(x, kernel, bias, relu=activation == "relu")
+        return y if activation == "relu" else ACTIVATIONS[activation](y)
     rank = int(kind[4])
     relu = activation == "relu"
     y = conv.conv(

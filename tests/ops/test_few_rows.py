@@ -99,6 +99,25 @@ def test_large_matrices_and_any_axes(rows, depth, outputs):
     check(rows, depth, outputs, bias=False, relu=False)
 
 
+# Tiles of rows, parts of the outputs, pieces of the depth; all that threads divide, and do not.
+@pytest.mark.parametrize(
+    ("rows", "depth", "outputs"),
+    [
+        ((33,), 50, 10),
+        ((128,), 784, 97),
+        ((29,), 2100, 70),
+        ((700,), 70, 33),
+        ((5, 61), 300, 64),
+        ((1500,), 9, 5),
+        ((14,), 40, 600),
+        ((60,), 1, 4),
+    ],
+)
+def test_many_rows(rows, depth, outputs):
+    check(rows, depth, outputs, bias=True, relu=True)
+    check(rows, depth, outputs, bias=False, relu=False)
+
+
 def test_numbers_that_are_none_stay_so():
     x, kernel = np.ones((2, 5), "f"), noise(5, 20)
     kernel[3, 7] = np.nan
@@ -131,6 +150,30 @@ def test_gradients_are_those_of_the_definition(relu, bias):
         np.testing.assert_allclose(np.vdot(gradient, direction), slope, rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("rows", "depth", "outputs"),
+    [((3,), 7, 9), ((1,), 40, 4), ((128,), 300, 70), ((5, 13), 61, 33), ((2,), 1000, 20)],
+)
+def test_gradients_of_matrices_are_products_by_the_kernels(rows, depth, outputs):
+    x, kernel, weights = noise(*rows, depth), noise(depth, outputs), noise(*rows, outputs)
+
+    def total(kernel):
+        return (few_rows.dot(x, kernel) * weights).sum()
+
+    assert calls(jax.grad(total), kernel) == ["lamina_dot"]
+    flat = x.reshape(-1, depth).astype("float64").T @ weights.reshape(-1, outputs)
+    found = jax.jit(jax.grad(total))(kernel)
+    np.testing.assert_allclose(found, flat, rtol=1e-5, atol=1e-5 * len(weights.ravel()) ** 0.5)
+    # The gradient of that gradient, by the other matrix, is a product of the usual kind again.
+    direction = noise(depth, outputs)
+    back = jax.grad(
+        lambda x: (
+            jax.grad(lambda k: (few_rows.dot(x, k) * weights).sum())(kernel) * direction
+        ).sum()
+    )(x)
+    np.testing.assert_allclose(back, weights @ direction.T, rtol=1e-4, atol=1e-3)
+
+
 def test_forward_and_second_derivatives():
     x, kernel, bias, direction = noise(2, 7), noise(7, 9), noise(9), noise(7, 9)
 
@@ -147,9 +190,10 @@ def test_forward_and_second_derivatives():
 def test_a_constant_has_no_tangent():
     x, kernel, bias = noise(2, 7), noise(7, 9), noise(9)
     program = jax.make_jaxpr(jax.grad(lambda bias: dense(x, kernel, bias).sum()))(bias)
-    assert str(program).count("dot_general[") == 0
+    # The bias is summed by a product with ones.
+    assert [str(program).count(f"{name}[") for name in ("dot_general", "lamina_dot")] == [1, 1]
     program = jax.make_jaxpr(jax.grad(lambda kernel: dense(x, kernel, bias).sum()))(kernel)
-    assert str(program).count("dot_general[") == 1
+    assert [str(program).count(f"{name}[") for name in ("dot_general", "lamina_dot")] == [0, 2]
 
 
 @pytest.mark.parametrize("axes", [(0, None, None), (None, 1, None), (None, None, 0), (2, 0, 1)])
@@ -173,16 +217,17 @@ def test_vectorization(axes):
     ("rows", "depth", "outputs", "few"),
     [
         (2, 2000, 2000, True),
-        (3, 2000, 2000, False),
+        (67, 2000, 2000, True),
+        (68, 2000, 2000, False),
         (1, 9, 4000, True),
-        (3, 9, 9, False),
+        (3, 9, 9, True),
         (2, 9, 4, library.fewest() <= 4),
         (2, 9, 3, False),
         (0, 9, 4, False),
         (2, 0, 4, False),
     ],
 )
-def test_what_is_few(rows, depth, outputs, few):
+def test_what_the_kernels_multiply(rows, depth, outputs, few):
     x, kernel = jnp.ones((rows, depth)), jnp.ones((depth, outputs))
     assert calls(dense, x, kernel) == (["lamina_dot"] if few else [])
     assert calls(dot_last, x, kernel) == []
@@ -360,14 +405,14 @@ def test_many_indices_and_rows_are_xla_s():
     assert calls(take_rows, jnp.ones((4, 2, 3)), few) == []
 
 
-@pytest.mark.parametrize("options", [{}, {"bias": True}, {"relu": 7}])
+@pytest.mark.parametrize("options", [{}, {"bias": True}, {"outputs": 7}])
 def test_wrong_calls_are_refused(options):
     x, kernel = jnp.ones((2, 3)), jnp.ones((4 if not options else 3, 5))
     arrays = (x, kernel, jnp.ones(4)) if options.get("bias") else (x, kernel)
-    outputs = jax.ShapeDtypeStruct((2, options.get("relu", 5)), jnp.float32)
+    outputs = jax.ShapeDtypeStruct((2, options.get("outputs", 5)), jnp.float32)
     call = jax.ffi.ffi_call("lamina_dot", outputs)
     with pytest.raises(Exception, match="lamina_dot: shapes"):
-        jax.block_until_ready(call(*arrays, options=np.zeros(1, "int64")))
+        jax.block_until_ready(call(*arrays, options=np.zeros(2, "int64")))
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 50])

@@ -95,6 +95,7 @@ static int run_task(const void *what, int64_t task, float **copy) {
       .height = conv->window[0],
       .cells = joined ? 1 : conv->window[1],
       .run = (joined ? conv->window[1] : 1) * conv->channels,
+      .number_step = 1,
       .row_step = conv->step[0] * row,
       .place_step = conv->step[1] * conv->channels,
       .row_gap = conv->gap[0] * row,

@@ -1,4 +1,4 @@
-/* How a product is divided into tasks: the matrix into pieces of its depth, which are added up in the
+/* How a product of one or two rows is divided into tasks: the matrix into pieces of its depth, which are added up in the
    end, and into stripes of outputs where there are many. */
 
 #include "dot.h"
@@ -68,7 +68,7 @@ static int run_total(const void *what, int64_t stripe, float **unused) {
   return 1;
 }
 
-int lamina_multiply(const Dot *dot, const Threads *threads) {
+int lamina_multiply_few(const Dot *dot, const Threads *threads) {
   Division division = {.dot = *dot, .kernels = lamina_kernels(dot->outputs)};
   const int64_t width = division.kernels->width;
   const int64_t bytes = dot->depth * dot->outputs * (int64_t)sizeof(float);

@@ -98,14 +98,20 @@ static void keep_promise(void *data, int well) {
     XlaFutureArguments arguments = {sizeof arguments, NULL, promise.future};
     none(promise.functions, promise.functions->available(&arguments));
   } else {
-    XlaError *error = failure(promise.functions, XLA_EXHAUSTED, "lamina_conv: out of memory");
+    XlaError *error = failure(promise.functions, XLA_EXHAUSTED, "lamina: out of memory");
     XlaFutureErrorArguments arguments = {sizeof arguments, NULL, promise.future, error};
     none(promise.functions, promise.functions->broken(&arguments));
   }
 }
 
-/* Convolve while the caller goes on; gives 0 if there was no memory. */
-static int convolve_away(const Conv *conv, Threads threads, const Caller *pool, XlaFuture **future) {
+typedef int Run(const void *what, const Threads *threads);
+
+static int convolve(const void *conv, const Threads *threads) { return lamina_convolve(conv, threads); }
+
+static int multiply(const void *dot, const Threads *threads) { return lamina_multiply(dot, threads); }
+
+/* Compute while the caller goes on; gives 0 if there was no memory. */
+static int run_away(Run *run, const void *what, Threads threads, const Caller *pool, XlaFuture **future) {
   Promise *promise = malloc(sizeof *promise);
   XlaFutureArguments arguments = {sizeof arguments, NULL, NULL};
   if (!promise || !none(pool->functions, pool->functions->future(&arguments))) {
@@ -116,15 +122,18 @@ static int convolve_away(const Conv *conv, Threads threads, const Caller *pool, 
   *future = arguments.future;
   threads.ended = keep_promise;
   threads.end = promise;
-  if (!lamina_convolve(conv, &threads)) keep_promise(promise, 0);
+  if (!run(what, &threads)) keep_promise(promise, 0);
   return 1;
 }
 
-/* Whether the calling thread should have no part in a convolution. What comes after it in the program
-   is run by the thread that was the last at it: by one of the pool, so that none besides these
-   works, for which there would be no core. */
-static int goes_away(const Conv *conv, const Threads *threads) {
-  return threads->count > 1 && !lamina_in_pool() && lamina_products(conv) >= FEWEST_AWAY;
+/* Compute, where that is much without the calling thread. What comes after it in the program is then
+   run by the thread that was the last at it: by one of the pool, so that none besides these works,
+   for which there would be no core. */
+static int run_here_or_away(Run *run, const void *what, double products, Caller *pool, XlaFuture **future) {
+  const Threads threads = {.count = count_threads(pool), .pool = pool, .schedule = schedule};
+  if (threads.count > 1 && !lamina_in_pool() && products >= FEWEST_AWAY)
+    return run_away(run, what, threads, pool, future);
+  return run(what, &threads);
 }
 
 /* Convolve for each place along the leading axes. */
@@ -137,13 +146,13 @@ static int convolve_all(Conv conv, const XlaBuffer *arrays[4], int64_t leading, 
     sizes[i] = arrays[i] ? strides(arrays[i], arrays[3], leading, own[i], steps[i]) : own[i];
     if (sizes[i] < 0) return -1;
   }
-  const Threads threads = {.count = count_threads(pool), .pool = pool, .schedule = schedule};
   int64_t count = sizes[3] / own[3];
   if (!count) return 1;
   if (sizes[0] == count * own[0] && sizes[1] == own[1] && sizes[2] == own[2]) {
     conv.images *= count; /* one kernel for all */
-    count = 1;
+    return run_here_or_away(convolve, &conv, lamina_products(&conv), pool, future);
   }
+  const Threads threads = {.count = count_threads(pool), .pool = pool, .schedule = schedule};
   const float *x = conv.x, *kernel = conv.kernel, *bias = conv.bias;
   float *y = conv.y;
   for (int64_t number = 0; number < count; number++) {
@@ -158,7 +167,6 @@ static int convolve_all(Conv conv, const XlaBuffer *arrays[4], int64_t leading, 
     conv.kernel = kernel + at[1];
     conv.bias = bias ? bias + at[2] : NULL;
     conv.y = y + at[3];
-    if (count == 1 && goes_away(&conv, &threads)) return convolve_away(&conv, threads, pool, future);
     if (!lamina_convolve(&conv, &threads)) return 0;
   }
   return 1;
@@ -214,17 +222,19 @@ PUBLIC XlaError *lamina_conv(XlaCall *call) {
   return done ? NULL : failure(call->functions, XLA_EXHAUSTED, "lamina_conv: out of memory");
 }
 
-/* Inputs are a matrix of few rows, another, and perhaps a bias. The attribute says whether negative
-   results become zero. */
+/* Inputs are two matrices, and perhaps a bias. The attribute says whether negative results become
+   zero, and whether the first matrix is transposed. */
 PUBLIC XlaError *lamina_dot(XlaCall *call) {
   if (asks_for_version(call)) return NULL;
   const int64_t count = call->arguments.count;
   const XlaArray *options = call->attributes.count == 1 ? call->attributes.items[0] : NULL;
-  if (count < 2 || count > 3 || call->results.count != 1 || !options || options->size != 1)
+  if (count < 2 || count > 3 || call->results.count != 1 || !options || options->size != 2)
     return failure(call->functions, XLA_INVALID, "lamina_dot: wrong number of arguments");
   const XlaBuffer *x = call->arguments.items[0], *kernel = call->arguments.items[1];
   const XlaBuffer *bias = count == 3 ? call->arguments.items[2] : NULL;
   const XlaBuffer *y = call->results.items[0];
+  const int64_t *option = options->data;
+  const int transposed = option[1] != 0;
   if (x->rank != 2 || kernel->rank != 2 || y->rank != 2 || (bias && bias->rank != 1) ||
       x->type != XLA_FLOAT32 || kernel->type != XLA_FLOAT32 || y->type != XLA_FLOAT32 ||
       (bias && bias->type != XLA_FLOAT32))
@@ -233,17 +243,17 @@ PUBLIC XlaError *lamina_dot(XlaCall *call) {
                    .kernel = kernel->data,
                    .bias = bias ? bias->data : NULL,
                    .y = y->data,
-                   .rows = x->dims[0],
-                   .depth = x->dims[1],
+                   .rows = x->dims[transposed],
+                   .depth = x->dims[!transposed],
                    .outputs = kernel->dims[1],
-                   .relu = *(int64_t *)options->data != 0};
+                   .transposed = transposed,
+                   .relu = option[0] != 0};
   if (kernel->dims[0] != dot.depth || y->dims[0] != dot.rows || y->dims[1] != dot.outputs ||
       (bias && bias->dims[0] != dot.outputs) || dot.rows < 1 || dot.depth < 1 || !lamina_fewest() ||
       dot.outputs < lamina_fewest())
     return failure(call->functions, XLA_INVALID, "lamina_dot: shapes do not go together");
   Caller pool = {call->functions, call->context};
-  const Threads threads = {.count = count_threads(&pool), .pool = &pool, .schedule = schedule};
-  return lamina_multiply(&dot, &threads)
+  return run_here_or_away(multiply, &dot, lamina_dot_products(&dot), &pool, &call->future)
              ? NULL
              : failure(call->functions, XLA_EXHAUSTED, "lamina_dot: out of memory");
 }

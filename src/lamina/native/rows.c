@@ -45,14 +45,15 @@ ALWAYS void block(const Part *part, const Piece *piece, int places, int vectors)
       from[0] = piece->x + row * part->row_gap + cell * part->cell_gap;
 #pragma GCC unroll 4
       for (int i = 1; i < 5; i++) from[i] = from[i - 1] + 3 * step;
-      for (int64_t i = 0; i < piece->run; i++) {
+      const int64_t end = piece->run * part->number_step;
+      for (int64_t at = 0; at < end; at += part->number_step) {
         Vector factors[4];
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) factors[v] = load(weights + v * WIDTH);
         weights += outputs;
 #pragma GCC unroll 16
         for (int p = 0; p < places; p++) {
-          const float number = from[p / 3][(p % 3) * step + i];
+          const float number = from[p / 3][(p % 3) * step + at];
 #pragma GCC unroll 4
           for (int v = 0; v < vectors; v++) sums[p][v] += factors[v] * number;
         }
@@ -135,7 +136,7 @@ static void run_vectors(const Part *part, int64_t output, int vectors) {
       piece.first = cell == 0 && left == count;
       piece.last = cell == part->height * part->cells - 1 && left == 1;
       run_piece(part, &piece, output, vectors);
-      piece.x += piece.run;
+      piece.x += piece.run * part->number_step;
       piece.kernel += piece.run * part->outputs;
       rest -= piece.run;
     }

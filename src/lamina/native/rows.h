@@ -18,6 +18,7 @@ typedef struct {
   int64_t height;      /* rows of the window */
   int64_t cells;       /* pieces of each row of the window that lie apart in x */
   int64_t run;         /* numbers in each piece */
+  int64_t number_step; /* from one of these to the next */
   int64_t row_step;    /* from a window to the one below */
   int64_t place_step;  /* from a window to the next in its row */
   int64_t row_gap;     /* from one row of the window to the next */

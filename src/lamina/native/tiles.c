@@ -104,7 +104,7 @@ void NAMED(lamina_cells_)(const Tiles *tiles) {
 void NAMED(lamina_tiles_)(const Tiles *tiles) {
   const int64_t channels = tiles->channels, count = tiles->count;
   const int64_t matrix = lamina_matrix(count, OUTPUTS);
-  Part part = {.rows = 1, .places = count, .y_place = OUTPUTS, .height = 1, .cells = 1};
+  Part part = {.rows = 1, .places = count, .y_place = OUTPUTS, .height = 1, .cells = 1, .number_step = 1};
   part.run = part.place_step = channels, part.outputs = part.last = OUTPUTS;
   for (int i = 0; i < 16; i++) {
     part.x = tiles->cells + i * tiles->cells_matrix;

@@ -1,4 +1,4 @@
-"""Products and look-ups of few rows, on CPUs by the kernels of `lamina.ops.library`.
+"""Products of matrices, and look-ups of few rows, on CPUs by the kernels of `lamina.ops.library`.
 
 XLA divides what reads a large array among threads and waits for them. For few rows that takes
 longer than the work.
@@ -23,8 +23,8 @@ from lamina.ops import library
 if TYPE_CHECKING:
     from lamina.typing import Array
 
-MOST_ROWS = 2
-"""Rows up to which a product is taken; with more, XLA is faster in the middle of a program."""
+MOST_PRODUCTS = 2**28
+"""Up to which a product is taken; larger ones are faster by XLA."""
 
 MOST_NUMBERS = 2**15
 MOST_INDICES = 2**11
@@ -34,15 +34,15 @@ MOST_INDICES = 2**11
 def multiplies(x: Array, kernel: Array, bias: Array | None = None) -> bool:
     """Whether `dot` takes arrays of these shapes and dtypes.
 
-    The limits were measured; `benchmarks/README.md` has the figures.
+    The limit was measured; `benchmarks/README.md` has the figures.
     """
     further = () if bias is None else (bias,)
     if kernel.ndim != 2 or not library.takes(x, kernel, *further):
         return False
-    rows, outputs = math.prod(x.shape[:-1]), kernel.shape[-1]
+    outputs = kernel.shape[-1]
     if bias is not None and bias.shape != (outputs,):
         return False
-    return rows <= MOST_ROWS and library.fewest() <= outputs
+    return library.fewest() <= outputs and x.size * outputs <= MOST_PRODUCTS
 
 
 def dot(x: Array, kernel: Array, bias: Array | None = None, relu: bool = False) -> Array:
@@ -58,7 +58,7 @@ def dot(x: Array, kernel: Array, bias: Array | None = None, relu: bool = False) 
     ...     print(dot(jnp.arange(3.0), jnp.ones((3, 5)), -jnp.arange(5.0), relu=True))
     [3. 2. 1. 0. 0.]
     """
-    return dot_p.bind(x, kernel, *(() if bias is None else (bias,)), relu=relu)
+    return dot_p.bind(x, kernel, *(() if bias is None else (bias,)), relu=relu, transposed=False)
 
 
 def takes(table: Array, index: Array) -> bool:
@@ -107,18 +107,17 @@ def first_outside(index: Array, size: int) -> Array:
     return search_p.bind(index, size=size)
 
 
-def _dot_by_kernels(x: Array, kernel: Array, *bias: Array, relu: bool) -> Array:
+def _dot_by_kernels(x: Array, kernel: Array, *bias: Array, relu: bool, transposed: bool) -> Array:
     rows = x.reshape(-1, x.shape[-1])
-    call = jax.ffi.ffi_call(
-        "lamina_dot", jax.ShapeDtypeStruct((len(rows), kernel.shape[1]), x.dtype)
-    )
-    y = call(rows, kernel, *bias, options=np.array([relu], np.int64))
-    return y.reshape(*x.shape[:-1], -1)
+    shape = rows.shape[transposed], kernel.shape[1]
+    call = jax.ffi.ffi_call("lamina_dot", jax.ShapeDtypeStruct(shape, x.dtype))
+    y = call(rows, kernel, *bias, options=np.array([relu, transposed], np.int64))
+    return y if transposed else y.reshape(*x.shape[:-1], -1)
 
 
-def _dot_by_xla(x: Array, kernel: Array, *bias: Array, relu: bool) -> Array:
-    y = _product(x, kernel)
-    y = y + _along_last(bias[0], y) if bias else y
+def _dot_by_xla(x: Array, kernel: Array, *bias: Array, relu: bool, transposed: bool) -> Array:
+    y = _product(x.T if transposed else x, kernel)
+    y = y + along_last(bias[0], y.shape) if bias else y
     return lax.max(y, jnp.zeros_like(y)) if relu else y
 
 
@@ -126,8 +125,29 @@ def _product(x: Array, kernel: Array) -> Array:
     return lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
 
 
-def _along_last(bias: Array, y: Array) -> Array:
-    return lax.broadcast_in_dim(bias, y.shape, (y.ndim - 1,))
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def along_last(vector: Array, shape: tuple[int, ...]) -> Array:
+    """A vector along the last axis of an array, the same everywhere else."""
+    return lax.broadcast_in_dim(vector, shape, (len(shape) - 1,))
+
+
+@along_last.defjvp
+def _along_last_tangent(
+    shape: tuple[int, ...], vectors: tuple[Array], tangents: tuple[Array]
+) -> tuple[Array, Array]:
+    """The tangent as a product with ones, for the sake of its transpose.
+
+    The gradient of the vector is then a product too. As a sum over all axes but the last, XLA takes
+    two to seven times as long for it on a CPU.
+    """
+    (tangent,) = tangents
+    return along_last(*vectors, shape), _by_ones(tangent, shape)
+
+
+def _by_ones(vector: Array, shape: tuple[int, ...]) -> Array:
+    ones = jnp.ones((math.prod(shape[:-1]), 1), vector.dtype)
+    product = lax.dot(ones, vector[None], precision=lax.Precision.HIGHEST)
+    return product.reshape(shape)
 
 
 def _take_by_kernels(table: Array, index: Array) -> Array:
@@ -161,7 +181,9 @@ def _(index: Any, *, size: int) -> Any:
 
 
 @dot_p.def_abstract_eval
-def _(x: Any, kernel: Any, *bias: Any, relu: bool) -> Any:
+def _(x: Any, kernel: Any, *bias: Any, relu: bool, transposed: bool) -> Any:
+    if transposed:
+        return kernel.update(shape=(x.shape[1], kernel.shape[1]), weak_type=False)
     return x.update(shape=(*x.shape[:-1], kernel.shape[1]), weak_type=False)
 
 
@@ -178,16 +200,27 @@ def _of(value: Any, shape: tuple[int, ...], dtype: Any, spec: tuple[Any, ...]) -
 
 
 def _dot_tangent(
-    primals: Sequence[Any], tangents: Sequence[Any], *, relu: bool
+    primals: Sequence[Any], tangents: Sequence[Any], *, relu: bool, transposed: bool
 ) -> tuple[Array, Array]:
     (x, kernel, *_), (of_x, of_kernel, *of_bias) = primals, tangents
-    value, terms = dot_p.bind(*primals, relu=relu), []
+    value, terms = dot_p.bind(*primals, relu=relu, transposed=transposed), []
+    linear = partial(dot_p.bind, relu=False, transposed=transposed)
     if _is_there(of_x):
-        terms.append(_product(of_x, kernel))
+        terms.append(linear(of_x, kernel))
     if _is_there(of_kernel):
-        terms.append(_product(x, of_kernel))
-    terms += [_along_last(one, value) for one in of_bias if _is_there(one)]
+        terms.append(linear(x, of_kernel))
+    terms += [_by_ones(one, value.shape) for one in of_bias if _is_there(one)]
     return value, library.tangent(value, terms, relu)
+
+
+def _dot_transpose(gradient: Any, *arrays: Any, transposed: bool, **options: Any) -> Any:
+    """Gradients of a product: that of the second matrix is a product by the kernels, too."""
+    x = arrays[0]
+    if len(arrays) > 2 or ad.is_undefined_primal(x) or isinstance(gradient, ad.Zero):
+        return _by_xla_transposed(gradient, *arrays, transposed=transposed, **options)
+    rows = x.reshape(-1, x.shape[-1])
+    back = gradient.reshape(-1, gradient.shape[-1])
+    return None, dot_p.bind(rows, back, relu=False, transposed=not transposed)
 
 
 def _is_there(tangent: Any) -> bool:
@@ -202,7 +235,8 @@ def _batch(
 
 ad.primitive_jvps[dot_p] = _dot_tangent
 ad.defjvp(take_p, lambda tangent, table, index: _take_by_xla(tangent, index), None)
-ad.primitive_transposes[dot_p] = library.transposed(_dot_by_xla)
+_by_xla_transposed = library.transposed(_dot_by_xla)
+ad.primitive_transposes[dot_p] = _dot_transpose
 ad.primitive_transposes[take_p] = library.transposed(_take_by_xla)
 batching.primitive_batchers[dot_p] = partial(_batch, _dot_by_xla)
 batching.primitive_batchers[take_p] = partial(_batch, _take_by_xla)

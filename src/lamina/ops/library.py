@@ -54,7 +54,7 @@ def fewest() -> int:
 
 LIBRARY = {"darwin": "kernels.dylib", "win32": "kernels.dll"}.get(sys.platform, "kernels.so")
 TARGETS = "lamina_conv", "lamina_dot", "lamina_take", "lamina_pool", "lamina_search"
-CONVENTION = 2
+CONVENTION = 3
 """Goes up when the library takes other options: programs on disk call it."""
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
 from lamina.ops import elementwise, few_rows
+from lamina.ops.few_rows import along_last
 
 if TYPE_CHECKING:
     from lamina.typing import Array
@@ -101,27 +99,6 @@ def bias_add(x: Any, bias: Any, channel_axis: int = -1) -> Array:
     if axes == (x.ndim - 1,) and x.ndim > 2 and placed.dtype in (jnp.float32, jnp.float64):
         return x + along_last(placed, x.shape)
     return x + lax.broadcast_in_dim(placed, x.shape, axes)
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(1,))
-def along_last(vector: Array, shape: tuple[int, ...]) -> Array:
-    """A vector along the last axis of an array, the same everywhere else."""
-    return lax.broadcast_in_dim(vector, shape, (len(shape) - 1,))
-
-
-@along_last.defjvp
-def _along_last_tangent(
-    shape: tuple[int, ...], vectors: tuple[Array], tangents: tuple[Array]
-) -> tuple[Array, Array]:
-    """The tangent as a product with ones, for the sake of its transpose.
-
-    The gradient of the vector is then a product too. As a sum over all axes but the last, XLA takes
-    two to seven times as long for it on a CPU.
-    """
-    (tangent,) = tangents
-    ones = jnp.ones((math.prod(shape[:-1]), 1), tangent.dtype)
-    product = lax.dot(ones, tangent[None], precision=lax.Precision.HIGHEST)
-    return along_last(*vectors, shape), product.reshape(shape)
 
 
 def matmul(x: Any, y: Any) -> Array:
