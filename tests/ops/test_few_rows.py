@@ -155,7 +155,8 @@ def test_gradients_are_those_of_the_definition(relu, bias):
     [((3,), 7, 9), ((1,), 40, 4), ((128,), 300, 70), ((5, 13), 61, 33), ((2,), 1000, 20)],
 )
 def test_gradients_of_matrices_are_products_by_the_kernels(rows, depth, outputs):
-    x, kernel, weights = noise(*rows, depth), noise(depth, outputs), noise(*rows, outputs)
+    x: Any = noise(*rows, depth)
+    kernel, weights = noise(depth, outputs), noise(*rows, outputs)
 
     def total(kernel):
         return (few_rows.dot(x, kernel) * weights).sum()
