@@ -152,7 +152,14 @@ def test_gradients_are_those_of_the_definition(relu, bias):
 
 @pytest.mark.parametrize(
     ("rows", "depth", "outputs"),
-    [((3,), 7, 9), ((1,), 40, 4), ((128,), 300, 70), ((5, 13), 61, 33), ((2,), 1000, 20)],
+    [
+        ((3,), 7, 9),
+        ((1,), 40, 4),
+        ((128,), 300, 70),
+        ((5, 13), 61, 33),
+        ((2,), 1000, 20),
+        ((900,), 30, 70),
+    ],
 )
 def test_gradients_of_matrices_are_products_by_the_kernels(rows, depth, outputs):
     x: Any = noise(*rows, depth)
