@@ -21,7 +21,7 @@ from lamina.callbacks import Callback
 from lamina.core import masks, pure
 from lamina.layers import Conv2D, Dense
 from lamina.models import Sequential
-from lamina.ops import few_rows, library, native_conv
+from lamina.ops import library, native_conv, native_rows
 
 ROOT = str(Path(lamina.__file__).parent)
 INLINED = {"<listcomp>", "<dictcomp>", "<setcomp>"}  # no functions from Python 3.12 on
@@ -88,7 +88,7 @@ def within_a_run(layer: Any, x: Any, call: Callable[[Any], Any]) -> None:
     jax.make_jaxpr(traced)([variable.value for variable in layer.weights], x)
 
 
-DOT = few_rows.dot_p if library.fewest() else lax.dot_general_p
+DOT = native_rows.dot_p if library.fewest() else lax.dot_general_p
 CONV = native_conv.conv_p if library.fewest() else lax.conv_general_dilated_p
 MORE = 0 if library.fewest() else 2
 """Frames, and files, that it takes to choose one of XLA's forms of a convolution."""

@@ -10,7 +10,7 @@ from lamina import backend as K
 from lamina import layers
 from lamina.core import rows
 from lamina.models import Model, Sequential
-from lamina.ops import few_rows
+from lamina.ops import native_rows
 from lamina.ops.embedding import take_rows
 from lamina.ops.linear import dense
 from lamina.ops.pool import max_pool
@@ -198,14 +198,14 @@ def test_products_of_few_rows_with_a_bias():
 def test_rows_in_the_bias_of_a_product_of_few_rows():
     def of_bias(count):
         def added(x):
-            found = few_rows.dot(jnp.ones((1, 4)), jnp.ones((4, count)), x[:, 0])
+            found = native_rows.dot(jnp.ones((1, 4)), jnp.ones((4, count)), x[:, 0])
             return x + jnp.broadcast_to(found[:, :1], x.shape)
 
         return jax.make_jaxpr(added)(np.ones((count, 4), "f"))
 
     def of_both(count):
         def added(x):
-            return few_rows.dot(x, jnp.ones((4, count)), x[:, 0]).max(1)
+            return native_rows.dot(x, jnp.ones((4, count)), x[:, 0]).max(1)
 
         return jax.make_jaxpr(added)(np.ones((count, 4), "f"))
 

@@ -88,7 +88,8 @@ static int finish(const Threads *threads) {
 
 /* Whether a product is that of the definition. */
 static int multiplies(int round) {
-  Dot d = {.rows = 1 + below(round % 2 ? 5 : 70), .transposed = below(2), .depth = 1 + below(round % 3 ? 40 : 900), .relu = below(2)};
+  Dot d = {.rows = 1 + below(round % 2 ? 5 : 70), .depth = 1 + below(round % 3 ? 40 : 900)};
+  d.transposed = below(2), d.relu = below(2);
   d.outputs = 4 + below(round % 5 ? 90 : round % 10 ? 700 : d.rows < 6 ? 9000 : 900);
   lamina_use_widest(4 << below(3));
   float *x = noise(d.rows * d.depth), *kernel = noise(d.depth * d.outputs);
@@ -100,7 +101,10 @@ static int multiplies(int round) {
   for (int64_t m = 0; m < d.rows; m++)
     for (int64_t o = 0; o < d.outputs; o++) {
       double sum = bias ? bias[o] : 0;
-      for (int64_t i = 0; i < d.depth; i++) sum += (double)x[d.transposed ? i * d.rows + m : m * d.depth + i] * kernel[i * d.outputs + o];
+      for (int64_t i = 0; i < d.depth; i++) {
+        const float number = x[d.transposed ? i * d.rows + m : m * d.depth + i];
+        sum += (double)number * kernel[i * d.outputs + o];
+      }
       if (d.relu && sum < 0) sum = 0;
       worst = fmax(worst, fabs(y[m * d.outputs + o] - sum));
     }

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -429,6 +430,21 @@ def test_loops_call_the_kernels():
     assert "custom_call @lamina_conv(" in jax.jit(run).lower(x).as_text()
 
 
+def all_at_once(is_right: Callable[[int], bool], callers: int, rounds: int) -> bool:
+    """Whether what several threads call, each with its number, is right each time."""
+    right: list[bool] = []
+
+    def work(number):
+        right.extend(is_right(number) for _ in range(rounds))
+
+    threads = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(callers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    return right == [True] * callers * rounds
+
+
 LARGE = (3, 40, 41, 64)
 """From forty million products on, the thread that calls leaves convolutions to others."""
 
@@ -473,20 +489,11 @@ def test_large_convolutions_for_several_callers():
     step = jax.jit(lambda x: large_step(large_step(x, kernel), kernel))
     inputs = [x * scale for scale in (1.0, 0.5, -1.0, 2.0)]
     expected = [np.asarray(step(one)) for one in inputs]
-    wrong: list[int] = []
 
-    def work(number):
-        for _ in range(5):
-            if not np.array_equal(step(inputs[number]), expected[number]):
-                wrong.append(number)
+    def is_right(number):
+        return np.array_equal(step(inputs[number]), expected[number])
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(120)
-    assert not any(thread.is_alive() for thread in threads)
-    assert not wrong
+    assert all_at_once(is_right, callers=4, rounds=5)
 
 
 def test_programs_for_several_devices_are_split():
@@ -588,20 +595,10 @@ def test_many_threads_at_once():
     x, kernel = noise(4, 40, 40, 16), noise(3, 3, 16, 32)
     windows = native_conv.Windows(((0, 0),) * 2, (1, 1), (1, 1))
     function = jax.jit(lambda x, kernel: native_conv.conv(x, kernel, None, windows))
-    expected, wrong = np.asarray(function(x, kernel)), []
-
-    def work():
-        for _ in range(20):
-            if not np.array_equal(function(x, kernel), expected):
-                wrong.append(threading.get_ident())
-
-    threads = [threading.Thread(target=work) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(120)
-    assert not any(thread.is_alive() for thread in threads)
-    assert not wrong
+    expected = np.asarray(function(x, kernel))
+    assert all_at_once(
+        lambda _: np.array_equal(function(x, kernel), expected), callers=6, rounds=20
+    )
 
 
 WITHOUT = """

@@ -12,7 +12,7 @@ import numpy as np
 from jax import lax
 from jax.core import ShapedArray
 
-from lamina.ops import few_rows, native_conv, native_pool
+from lamina.ops import native_conv, native_pool, native_rows
 
 
 def has_convolution(program: Any) -> bool:
@@ -149,7 +149,8 @@ _FORWARD = {"custom_jvp_call", "custom_vjp_call"}
 """Operations of which only ``call_jaxpr`` is compiled; their gradients are other operations."""
 
 _OWN = {primitive for name, primitive in vars(lax).items() if name.endswith("_p")}
-_OWN |= {native_conv.conv_p, few_rows.dot_p, few_rows.take_p, few_rows.search_p, native_pool.pool_p}
+_OWN |= {native_rows.dot_p, native_rows.take_p, native_rows.search_p}
+_OWN |= {native_conv.conv_p, native_pool.pool_p}
 _NAMED = _FORWARD | {"jit", "checkpoint", "add_any", "empty2", "platform_index", "threefry2x32"}
 _NAMED |= {f"random_{what}" for what in ("seed", "wrap", "unwrap", "bits", "fold_in", "split")}
 """Operations that are known: XLA's, some that become such, which JAX does not export, and ours."""

@@ -153,7 +153,7 @@ static void flatten(Conv *conv) {
   conv->result[0] = conv->size[0] = conv->images = 1;
 }
 
-double lamina_products(const Conv *conv) {
+double lamina_conv_products(const Conv *conv) {
   return (double)conv->images * conv->result[0] * conv->result[1] * conv->outputs * conv->channels *
          conv->window[0] * conv->window[1];
 }
@@ -163,8 +163,7 @@ int lamina_convolve(const Conv *conv, const Threads *threads) {
   if (lamina_winograd_suits(conv, threads, kernels)) return lamina_winograd(conv, threads, kernels);
   Division division = {.conv = *conv, .compute = kernels->compute};
   flatten(&division.conv);
-  const int64_t most_tasks = TASKS_PER_THREAD * threads->count;
-  const int64_t wanted = threads->count < 2 ? 1 : least(1 + lamina_products(conv) / TASK_PRODUCTS, most_tasks);
+  const int64_t wanted = lamina_tasks(threads, 1 + lamina_conv_products(conv) / TASK_PRODUCTS);
   const Stage all = {run_task, divide(&division, wanted, kernels->width)};
   const Work work = {&division, sizeof division, NULL, all, {0}};
   return lamina_run(threads, wanted, &work);

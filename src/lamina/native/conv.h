@@ -20,13 +20,8 @@ typedef struct {
   int exact;         /* whether each result is the sum of its own products, and of nothing else */
 } Conv;
 
-enum {
-  TASK_PRODUCTS = 500000, /* a few microseconds: as long as it takes to wake a thread */
-  TASKS_PER_THREAD = 8    /* so that threads which come late find some */
-};
-
-/* Sums and products that a convolution consists of. */
-double lamina_products(const Conv *conv);
+/* The multiplications of a convolution. */
+double lamina_conv_products(const Conv *conv);
 
 /* Each gives 0 if there was no memory. There are at least `lamina_fewest` outputs. */
 int lamina_convolve(const Conv *conv, const Threads *threads);

@@ -1,5 +1,5 @@
-/* How a product of one or two rows is divided into tasks: the matrix into pieces of its depth, which are added up in the
-   end, and into stripes of outputs where there are many. */
+/* How a product of one or two rows is divided into tasks: the matrix into pieces of its depth, which
+   are added up in the end, and into stripes of outputs where there are many. */
 
 #include "dot.h"
 #include "sizes.h"
@@ -8,7 +8,6 @@
 
 enum {
   TASK_BYTES = 64 << 10, /* of the matrix: some microseconds, as long as it takes to wake a thread */
-  TASKS_PER_THREAD = 8,  /* so that threads which come late find some */
   STRIPE = 6144,         /* sums, of all rows, that stay in a core's first cache */
   FEWEST_DEEP = 16       /* rows of the matrix for each piece */
 };
@@ -72,8 +71,7 @@ int lamina_multiply_few(const Dot *dot, const Threads *threads) {
   Division division = {.dot = *dot, .kernels = lamina_kernels(dot->outputs)};
   const int64_t width = division.kernels->width;
   const int64_t bytes = dot->depth * dot->outputs * (int64_t)sizeof(float);
-  const int64_t wanted =
-      threads->count < 2 ? 1 : least(bytes / TASK_BYTES, TASKS_PER_THREAD * threads->count);
+  const int64_t wanted = lamina_tasks(threads, most(1, bytes / TASK_BYTES));
   division.stripes = most(1, dot->outputs * dot->rows / STRIPE);
   division.stripe = dot->outputs / division.stripes / width * width;
   const int64_t pieces = most(1, least(wanted / division.stripes, dot->depth / FEWEST_DEEP));
@@ -86,5 +84,5 @@ int lamina_multiply_few(const Dot *dot, const Threads *threads) {
   if (!division.parts) return 0;
   const Stage pieces_first = {run_piece, tasks}, totals = {run_total, division.stripes};
   const Work work = {&division, sizeof division, division.parts, pieces_first, totals};
-  return lamina_run(threads, most(wanted, 1), &work);
+  return lamina_run(threads, wanted, &work);
 }

@@ -16,7 +16,7 @@ typedef struct {
   int relu; /* whether negative results become zero */
 } Dot;
 
-/* Sums and products that it consists of. */
+/* The multiplications of a product of matrices. */
 double lamina_dot_products(const Dot *dot);
 
 /* Each gives 0 if there was no memory. There are at least `lamina_fewest` outputs. */

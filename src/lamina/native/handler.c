@@ -150,7 +150,7 @@ static int convolve_all(Conv conv, const XlaBuffer *arrays[4], int64_t leading, 
   if (!count) return 1;
   if (sizes[0] == count * own[0] && sizes[1] == own[1] && sizes[2] == own[2]) {
     conv.images *= count; /* one kernel for all */
-    return run_here_or_away(convolve, &conv, lamina_products(&conv), pool, future);
+    return run_here_or_away(convolve, &conv, lamina_conv_products(&conv), pool, future);
   }
   const Threads threads = {.count = count_threads(pool), .pool = pool, .schedule = schedule};
   const float *x = conv.x, *kernel = conv.kernel, *bias = conv.bias;

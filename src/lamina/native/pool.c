@@ -4,6 +4,7 @@
    So it does not matter when other threads come: those that are late find nothing to do. */
 
 #include "pool.h"
+#include "sizes.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -71,7 +72,11 @@ static void help(void *data) {
   if (ends) ended(end, well);
 }
 
-int lamina_run(const Threads *threads, int64_t most, const Work *work) {
+int64_t lamina_tasks(const Threads *threads, int64_t room) {
+  return threads->count < 2 ? 1 : least(room, TASKS_PER_THREAD * threads->count);
+}
+
+int lamina_run(const Threads *threads, int64_t wanted, const Work *work) {
   Job *job = malloc(sizeof *job + work->size);
   if (!job) {
     free(work->memory);
@@ -79,9 +84,7 @@ int lamina_run(const Threads *threads, int64_t most, const Work *work) {
   }
   const int64_t tasks = work->stage.count + work->then.count;
   const int waits = !threads->ended;
-  most = most < threads->count ? most : threads->count;
-  most = most < tasks ? most : tasks;
-  const int64_t users = most > 1 ? most : 1, helpers = users - waits;
+  const int64_t users = most(1, least(least(wanted, threads->count), tasks)), helpers = users - waits;
   job->stage = work->stage;
   job->then = work->then;
   job->memory = work->memory;

@@ -35,9 +35,18 @@ typedef struct {
   Stage stage, then;
 } Work;
 
-/* Run tasks on up to some threads. Where no end is given, come back when all are done: 0 if one gave
-   0. Else come back at once: 0 if there was no memory, and then there will be no end. */
-int lamina_run(const Threads *threads, int64_t most, const Work *work);
+enum {
+  TASK_PRODUCTS = 500000, /* a few microseconds: as long as it takes to wake a thread */
+  TASKS_PER_THREAD = 8    /* so that threads which come late find some */
+};
+
+/* How many tasks to make of work that has room for so many. */
+int64_t lamina_tasks(const Threads *threads, int64_t room);
+
+/* Run tasks on as many threads as are wanted, if there are. Where no end is given, come back when
+   all are done: 0 if one gave 0. Else come back at once: 0 if there was no memory, and then there
+   will be no end. */
+int lamina_run(const Threads *threads, int64_t wanted, const Work *work);
 
 /* Whether this thread is known to be one of a pool. */
 int lamina_in_pool(void);

@@ -5,12 +5,10 @@
 #include "sizes.h"
 
 enum {
-  FEW = 2,                 /* rows up to which the matrix is divided along its depth */
-  TASK_PRODUCTS = 500000,  /* a few microseconds: as long as it takes to wake a thread */
-  TASKS_PER_THREAD = 8,    /* so that threads which come late find some */
+  FEW = 2, /* rows up to which the matrix is divided along its depth */
   TILE_BYTES = 256 << 10,
   PART_BYTES = 192 << 10,
-  TILE_LEAST = 14          /* rows that are divided no further */
+  TILE_LEAST = 14 /* rows that are divided no further */
 };
 
 typedef struct {
@@ -63,9 +61,8 @@ int lamina_multiply(const Dot *dot, const Threads *threads) {
   if (dot->rows <= FEW && !dot->transposed) return lamina_multiply_few(dot, threads);
   const Kernels *kernels = lamina_kernels(dot->outputs);
   Division division = {.dot = *dot, .compute = kernels->compute};
-  const int64_t most_tasks = TASKS_PER_THREAD * threads->count, row = dot->depth * (int64_t)sizeof(float);
-  const int64_t wanted =
-      threads->count < 2 ? 1 : least(1 + lamina_dot_products(dot) / TASK_PRODUCTS, most_tasks);
+  const int64_t row = dot->depth * (int64_t)sizeof(float);
+  const int64_t wanted = lamina_tasks(threads, 1 + lamina_dot_products(dot) / TASK_PRODUCTS);
   const int64_t fitting = most(TILE_LEAST, TILE_BYTES / row);
   divide_rows(&division, 2 * dot->rows <= 3 * fitting ? dot->rows : fitting);
   const int64_t grain = 4 * kernels->width;

@@ -47,7 +47,7 @@ typedef struct {
   float *cells;              /* (16, tiles, channels), of which the first tile is `first` */
   int64_t cells_matrix;      /* from one matrix to the next */
   const float *weights;      /* (16, channels, two vectors), from `Weights` */
-  float *products;           /* room for `lamina_products_size` numbers */
+  float *products;           /* (16, tiles, two vectors), room for them */
   int relu;
 } Tiles;
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.ops import few_rows
+from lamina.ops import native_rows
 
 if TYPE_CHECKING:
     from lamina.typing import Array
@@ -34,8 +34,8 @@ def take_rows(table: Any, index: Any) -> Array:
            [1.]], dtype=float32)
     """
     table, index = jnp.asarray(table), _integers(index, "take_rows")
-    if few_rows.takes(table, index):
-        return few_rows.take(table, index)
+    if native_rows.takes(table, index):
+        return native_rows.take(table, index)
     return jnp.take(table, index, axis=0, mode="clip")
 
 
@@ -55,9 +55,9 @@ def first_bad_row(index: Any, size: int) -> tuple[Array, Array]:
     (1, 7)
     """
     index = _integers(index, "first_bad_row")
-    if not few_rows.searches(index):
+    if not native_rows.searches(index):
         return first_bad((index < 0) | (index >= size), index)
-    return _told(few_rows.first_outside(index, size), index)
+    return _told(native_rows.first_outside(index, size), index)
 
 
 def first_bad(bad: Array, values: Array) -> tuple[Array, Array]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.ops import elementwise, few_rows
-from lamina.ops.few_rows import along_last
+from lamina.ops import elementwise, native_rows
+from lamina.ops.native_rows import along_last
 
 if TYPE_CHECKING:
     from lamina.typing import Array
@@ -51,8 +51,8 @@ def dense(x: Any, kernel: Any, bias: Any = None, relu: bool = False) -> Array:
     """
     x, kernel = _fitting(x, kernel)
     bias = None if bias is None else jnp.asarray(bias)
-    if few_rows.multiplies(x, kernel, bias):
-        return few_rows.dot(x, kernel, bias, relu)
+    if native_rows.multiplies(x, kernel, bias):
+        return native_rows.dot(x, kernel, bias, relu)
     y = lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
     y = y if bias is None else bias_add(y, bias)
     return elementwise.relu(y) if relu else y

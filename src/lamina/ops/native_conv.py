@@ -14,7 +14,7 @@ from jax.interpreters import ad, batching
 
 from lamina.ops import library
 from lamina.ops.conv_forms import Form, Windows, convolve, whole
-from lamina.ops.few_rows import along_last
+from lamina.ops.native_rows import along_last
 
 if TYPE_CHECKING:
     from lamina.typing import Array

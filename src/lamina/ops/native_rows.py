@@ -1,7 +1,7 @@
-"""Products of matrices, and look-ups of few rows, on CPUs by the kernels of `lamina.ops.library`.
+"""Products of rows with matrices, and look-ups of rows, on CPUs by kernels of `lamina.ops.library`.
 
 XLA divides what reads a large array among threads and waits for them. For few rows that takes
-longer than the work.
+longer than the work, and for many its products take longer than those of the kernels.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lamina.typing import Array
 
 MOST_PRODUCTS = 2**28
-"""Up to which a product is taken; larger ones are faster by XLA."""
+"""Multiplications up to which a product is taken; larger ones are faster by XLA."""
 
 MOST_NUMBERS = 2**15
 MOST_INDICES = 2**11
@@ -170,8 +170,6 @@ def _search_by_xla(index: Array, *, size: int) -> Array:
 
 dot_p = library.primitive("lamina_dot", _dot_by_kernels, _dot_by_xla)
 take_p = library.primitive("lamina_take", _take_by_kernels, _take_by_xla)
-
-
 search_p = library.primitive("lamina_search", _search_by_kernels, _search_by_xla)
 
 
@@ -227,6 +225,18 @@ def _is_there(tangent: Any) -> bool:
     return not isinstance(tangent, ad.Zero)
 
 
+def _batch_dot(
+    arrays: Sequence[Any], axes: Sequence[Any], *, relu: bool, transposed: bool
+) -> tuple[Array, int]:
+    """Of rows alone that are many, each is one more row of the same product."""
+    x, *others = arrays
+    if not transposed and all(axis is None for axis in axes[1:]):
+        x = jnp.moveaxis(x, axes[0], 0)
+        if multiplies(x, *others):
+            return dot_p.bind(x, *others, relu=relu, transposed=False), 0
+    return _batch(_dot_by_xla, arrays, axes, relu=relu, transposed=transposed)
+
+
 def _batch(
     by_xla: Any, arrays: Sequence[Any], axes: Sequence[int | None], **options: Any
 ) -> tuple[Array, int]:
@@ -238,6 +248,6 @@ ad.defjvp(take_p, lambda tangent, table, index: _take_by_xla(tangent, index), No
 _by_xla_transposed = library.transposed(_dot_by_xla)
 ad.primitive_transposes[dot_p] = _dot_transpose
 ad.primitive_transposes[take_p] = library.transposed(_take_by_xla)
-batching.primitive_batchers[dot_p] = partial(_batch, _dot_by_xla)
+batching.primitive_batchers[dot_p] = _batch_dot
 batching.primitive_batchers[take_p] = partial(_batch, _take_by_xla)
 batching.primitive_batchers[search_p] = partial(_batch, _search_by_xla)

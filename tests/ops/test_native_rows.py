@@ -1,4 +1,4 @@
-"""Products and look-ups of few rows by the kernels for CPUs, against NumPy in float64."""
+"""Products and look-ups of rows by the kernels for CPUs, against NumPy in float64."""
 
 import ctypes
 from functools import partial
@@ -15,7 +15,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from lamina import layers
 from lamina.layers import Dense, Embedding
 from lamina.models import Sequential
-from lamina.ops import few_rows, library
+from lamina.ops import library, native_rows
 from lamina.ops.embedding import first_bad_row, take_rows
 from lamina.ops.linear import dense, dot_last
 
@@ -51,7 +51,7 @@ def slow(x, kernel, bias=None, relu=False):
 def check(rows: tuple[int, ...], depth: int, outputs: int, bias: bool, relu: bool) -> None:
     x, kernel = noise(*rows, depth), noise(depth, outputs)
     offset: Any = noise(outputs) if bias else None
-    function = partial(few_rows.dot, bias=offset, relu=relu)
+    function = partial(native_rows.dot, bias=offset, relu=relu)
     assert calls(function, x, kernel) == ["lamina_dot"]
     y = jax.jit(function)(x, kernel)
     assert y.shape == (*rows, outputs)
@@ -80,7 +80,8 @@ def test_narrower_vectors(width):
         kernels.lamina_conv_use_widest(16)
 
 
-# Pieces of the depth on several threads, stripes of the outputs, and both.
+# Of one and two rows, pieces of the depth on several threads, stripes of the outputs, and both. Of
+# more, tiles of rows, parts of the outputs, pieces of the depth; what threads divide, and do not.
 @pytest.mark.parametrize(
     ("rows", "depth", "outputs"),
     [
@@ -92,17 +93,6 @@ def test_narrower_vectors(width):
         ((3, 2), 90, 500),
         ((), 200, 30),
         ((2, 1, 2), 31, 12),
-    ],
-)
-def test_large_matrices_and_any_axes(rows, depth, outputs):
-    check(rows, depth, outputs, bias=True, relu=True)
-    check(rows, depth, outputs, bias=False, relu=False)
-
-
-# Tiles of rows, parts of the outputs, pieces of the depth; all that threads divide, and do not.
-@pytest.mark.parametrize(
-    ("rows", "depth", "outputs"),
-    [
         ((33,), 50, 10),
         ((128,), 784, 97),
         ((29,), 2100, 70),
@@ -113,7 +103,7 @@ def test_large_matrices_and_any_axes(rows, depth, outputs):
         ((60,), 1, 4),
     ],
 )
-def test_many_rows(rows, depth, outputs):
+def test_any_rows_and_sizes(rows, depth, outputs):
     check(rows, depth, outputs, bias=True, relu=True)
     check(rows, depth, outputs, bias=False, relu=False)
 
@@ -136,7 +126,7 @@ def test_gradients_are_those_of_the_definition(relu, bias):
 
     def total(*arrays):
         offset = arrays[2] if bias else None
-        return (few_rows.dot(arrays[0], arrays[1], offset, relu) ** 2 * weights).sum()
+        return (native_rows.dot(arrays[0], arrays[1], offset, relu) ** 2 * weights).sum()
 
     found = jax.jit(jax.grad(total, tuple(range(len(arrays)))))(*map(jnp.asarray, arrays))
     for place, gradient in enumerate(found):
@@ -166,7 +156,7 @@ def test_gradients_of_matrices_are_products_by_the_kernels(rows, depth, outputs)
     kernel, weights = noise(depth, outputs), noise(*rows, outputs)
 
     def total(kernel):
-        return (few_rows.dot(x, kernel) * weights).sum()
+        return (native_rows.dot(x, kernel) * weights).sum()
 
     assert calls(jax.grad(total), kernel) == ["lamina_dot"]
     flat = x.reshape(-1, depth).astype("float64").T @ weights.reshape(-1, outputs)
@@ -176,7 +166,7 @@ def test_gradients_of_matrices_are_products_by_the_kernels(rows, depth, outputs)
     direction = noise(depth, outputs)
     back = jax.grad(
         lambda x: (
-            jax.grad(lambda k: (few_rows.dot(x, k) * weights).sum())(kernel) * direction
+            jax.grad(lambda k: (native_rows.dot(x, k) * weights).sum())(kernel) * direction
         ).sum()
     )(x)
     np.testing.assert_allclose(back, weights @ direction.T, rtol=1e-4, atol=1e-3)
@@ -204,13 +194,17 @@ def test_a_constant_has_no_tangent():
     assert [str(program).count(f"{name}[") for name in ("dot_general", "lamina_dot")] == [0, 2]
 
 
-@pytest.mark.parametrize("axes", [(0, None, None), (None, 1, None), (None, None, 0), (2, 0, 1)])
+@pytest.mark.parametrize(
+    "axes", [(0, None, None), (1, None, None), (None, 1, None), (None, None, 0), (2, 0, 1)]
+)
 def test_vectorization(axes):
     arrays = [noise(2, 7), noise(7, 9), noise(9)]
     many = [
         array if axis is None else np.stack([array, -array, 2 * array], axis)
         for array, axis in zip(arrays, axes, strict=True)
     ]
+    by_kernels = axes[1:] == (None, None)  # which is a product of more rows
+    assert calls(jax.vmap(rectified, axes), *many) == ["lamina_dot"] * by_kernels
     found = jax.vmap(rectified, axes)(*many)
     for place, factor in enumerate((1, -1, 2)):
         one = [
@@ -405,7 +399,7 @@ def test_the_first_index_that_is_wrong(numbers, size, row, value):
 
 
 def test_many_indices_and_rows_are_xla_s():
-    few, many = np.zeros((2, few_rows.MOST_INDICES // 2), "int32"), np.zeros((1, 2049), "int32")
+    few, many = np.zeros((2, native_rows.MOST_INDICES // 2), "int32"), np.zeros((1, 2049), "int32")
     assert calls(partial(first_bad_row, size=3), few) == ["lamina_search"]
     assert calls(partial(first_bad_row, size=3), many) == []
     assert calls(take_rows, jnp.ones((4, 16)), few) == ["lamina_take"]
@@ -413,14 +407,23 @@ def test_many_indices_and_rows_are_xla_s():
     assert calls(take_rows, jnp.ones((4, 2, 3)), few) == []
 
 
-@pytest.mark.parametrize("options", [{}, {"bias": True}, {"outputs": 7}])
-def test_wrong_calls_are_refused(options):
-    x, kernel = jnp.ones((2, 3)), jnp.ones((4 if not options else 3, 5))
-    arrays = (x, kernel, jnp.ones(4)) if options.get("bias") else (x, kernel)
-    outputs = jax.ShapeDtypeStruct((2, options.get("outputs", 5)), jnp.float32)
-    call = jax.ffi.ffi_call("lamina_dot", outputs)
-    with pytest.raises(Exception, match="lamina_dot: shapes"):
-        jax.block_until_ready(call(*arrays, options=np.zeros(2, "int64")))
+@pytest.mark.parametrize(
+    ("shapes", "result", "options", "reason"),
+    [
+        ([(2, 3), (4, 5)], (2, 5), [0, 0], "shapes"),
+        ([(2, 3), (3, 5), (4,)], (2, 5), [0, 0], "shapes"),
+        ([(2, 3), (3, 5)], (2, 7), [0, 0], "shapes"),
+        ([(2, 3), (3, 5)], (2, 5), [0, 1], "shapes"),
+        ([(2, 3), (2, 5)], (2, 5), [0, 1], "shapes"),
+        ([(2, 3), (3, 5), (5,)], (2, 5), [0], "wrong number"),
+        ([(2, 3), (3, 5), (5,), (5,)], (2, 5), [0, 0], "wrong number"),
+        ([(2, 3), (1, 3, 5)], (2, 5), [0, 0], "no matrices"),
+    ],
+)
+def test_wrong_calls_are_refused(shapes, result, options, reason):
+    call = jax.ffi.ffi_call("lamina_dot", jax.ShapeDtypeStruct(result, jnp.float32))
+    with pytest.raises(Exception, match=f"lamina_dot: {reason}"):
+        jax.block_until_ready(call(*map(jnp.ones, shapes), options=np.array(options, "int64")))
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 50])
