@@ -58,7 +58,8 @@ double lamina_dot_products(const Dot *dot) {
 }
 
 int lamina_multiply(const Dot *dot, const Threads *threads) {
-  if (dot->rows <= FEW && !dot->transposed) return lamina_multiply_few(dot, threads);
+  const int in_rows = !dot->transposed || dot->rows == 1; /* a column is a row, too */
+  if (dot->rows <= FEW && in_rows) return lamina_multiply_few(dot, threads);
   const Kernels *kernels = lamina_kernels(dot->outputs);
   Division division = {.dot = *dot, .compute = kernels->compute};
   const int64_t row = dot->depth * (int64_t)sizeof(float);

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 MOST_PRODUCTS = 2**28
 """Multiplications up to which a product is taken; larger ones are faster by XLA."""
 
+FEWEST_SUMMED = 2**18
+"""Numbers from which they are summed over all axes but the last by the kernels."""
+
 MOST_NUMBERS = 2**15
 MOST_INDICES = 2**11
 """Numbers up to which rows are looked up, and indices up to which they are checked."""
@@ -145,8 +148,11 @@ def _along_last_tangent(
 
 
 def _by_ones(vector: Array, shape: tuple[int, ...]) -> Array:
-    ones = jnp.ones((math.prod(shape[:-1]), 1), vector.dtype)
-    product = lax.dot(ones, vector[None], precision=lax.Precision.HIGHEST)
+    ones, row = jnp.ones((math.prod(shape[:-1]), 1), vector.dtype), vector[None]
+    if ones.size * row.size >= FEWEST_SUMMED and multiplies(ones, row):
+        product = dot(ones, row)
+    else:
+        product = lax.dot(ones, row, precision=lax.Precision.HIGHEST)
     return product.reshape(shape)
 
 
