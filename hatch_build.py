@@ -16,12 +16,12 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 LIBRARY = {"darwin": "kernels.dylib", "win32": "kernels.dll"}.get(sys.platform, "kernels.so")
 
-FLAGS = ["-std=c11", "-O3", "-ffp-contract=fast", "-fPIC", "-fvisibility=hidden", "-Wall"]
+FLAGS = ["-std=c11", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fPIC", "-fvisibility=hidden", "-Wall"]
 AVX2 = ["-mavx2", "-mfma"]
 AVX512 = ["-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", "-mprefer-vector-width=512"]
 X86 = platform.machine().lower() in {"x86_64", "amd64"}
 # These are compiled once for each width of vectors; the library chooses where it runs.
-VECTORS = ("rows", "tiles", "sums", "windows")
+VECTORS = ("rows", "tiles", "sums", "windows", "moments")
 WIDTHS: dict[int, list[str]] = {16: [*AVX512, *AVX2], 8: AVX2, 4: AVX2} if X86 else {4: []}
 
 # All else must run on every machine of the architecture, also where a compiler means a newer one.

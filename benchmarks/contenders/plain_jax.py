@@ -19,7 +19,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from workloads import Layer, Workload
 
 from lamina.core.jit import compiler_options
-from lamina.ops import conv, embedding, global_pool, linear, norm, pool, random
+from lamina.ops import conv, embedding, global_pool, linear, native_adam, norm, pool, random
+from lamina.optimizers.adam import FEWEST_NUMBERS
 
 RATE, KEEP, KEEP_SQUARES, EPSILON = 1e-3, 0.9, 0.999, 1e-7
 jit = partial(jax.jit, compiler_options=compiler_options())
@@ -152,6 +153,13 @@ def adam(state: Any, gradients: Any) -> tuple[Any, Any]:
     step = state["step"] + 1
     time = step.astype(jnp.float32)
     rate = RATE * jnp.sqrt(1 - KEEP_SQUARES**time) / (1 - KEEP**time)
+    columns = gradients, state["weights"], state["means"], state["squares"]
+    leaves = [jax.tree.leaves(column) for column in columns]
+    if sum(leaf.size for leaf in leaves[0]) >= FEWEST_NUMBERS and native_adam.takes(*leaves):
+        found = native_adam.adam(*leaves, numbers=(rate, EPSILON, 1 - KEEP, 1 - KEEP_SQUARES))
+        structure = jax.tree.structure(gradients)
+        weights, means, squares = (jax.tree.unflatten(structure, one) for one in found)
+        return weights, {"means": means, "squares": squares, "step": step}
     means = jax.tree.map(lambda m, g: KEEP * m + (1 - KEEP) * g, state["means"], gradients)
     squares = jax.tree.map(
         lambda v, g: KEEP_SQUARES * v + (1 - KEEP_SQUARES) * g * g, state["squares"], gradients

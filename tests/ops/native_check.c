@@ -1,9 +1,10 @@
-/* Convolutions, products and pooling of random sizes beside a slow reading of the definition, on
-   several threads.
+/* Convolutions, products, pooling and steps of Adam of random sizes beside a slow reading of the
+   definition, on several threads.
 
    Arguments: number of each, seed. Each array has a block of memory of exactly its size, so
    that sanitizers see what is read or written beside it. */
 
+#include "adam.h"
 #include "conv.h"
 #include "dot.h"
 #include "pooling.h"
@@ -147,6 +148,45 @@ static int pools(int round) {
   return done && ended && worst < 1e-5;
 }
 
+/* Whether a step of Adam is that of the definition. */
+static int moves(int round) {
+  enum { MOST = 5 };
+  Moments weights[MOST];
+  float *old[MOST][3], *gradients[MOST];
+  const int64_t count = 1 + below(MOST);
+  lamina_use_widest(4 << below(3));
+  for (int64_t i = 0; i < count; i++) {
+    const int64_t size = 1 + below(round % 6 ? 90 : 40000);
+    float *new[3];
+    gradients[i] = noise(size);
+    for (int kind = 0; kind < 3; kind++) {
+      old[i][kind] = noise(size), new[kind] = malloc(size * sizeof(float));
+      for (int64_t at = 0; at < size; at++) {
+        if (kind == 2) old[i][kind][at] = fabsf(old[i][kind][at]);
+        new[kind][at] = old[i][kind][at];
+      }
+    }
+    weights[i] = (Moments){gradients[i], new[0], new[1], new[2], size, 0.25f, 0.125f, 0.5f, 0.75f};
+  }
+  const Adam adam = {weights, count};
+  const Threads threads = some_threads();
+  const int done = lamina_adam_step(&adam, &threads), ended = finish(&threads);
+  double worst = 0;
+  for (int64_t i = 0; i < count; i++) {
+    const Moments *w = &weights[i];
+    for (int64_t at = 0; at < w->count; at++) {
+      const double slope = gradients[i][at], mean = (old[i][1][at] + slope) / 2;
+      const double square = old[i][2][at] / 4 + slope * slope * 3 / 4;
+      const double value = old[i][0][at] - mean / 4 / (sqrt(square) + 0.125);
+      worst = fmax(worst, fabs(w->mean[at] - mean) + fabs(w->square[at] - square));
+      worst = fmax(worst, fabs(w->value[at] - value));
+    }
+    free(gradients[i]), free(w->value), free(w->mean), free(w->square);
+    for (int kind = 0; kind < 3; kind++) free(old[i][kind]);
+  }
+  return done && ended && worst < 1e-5;
+}
+
 int main(int arguments, char **texts) {
   const int rounds = arguments > 1 ? atoi(texts[1]) : 300;
   srand(arguments > 2 ? atoi(texts[2]) : 1);
@@ -195,8 +235,8 @@ int main(int arguments, char **texts) {
       return 1;
     }
     free(x), free(kernel), free(bias), free(y);
-    if (!multiplies(round) || !pools(round)) {
-      printf("round %d: wrong product or pooling\n", round);
+    if (!multiplies(round) || !pools(round) || !moves(round)) {
+      printf("round %d: wrong product, pooling or step of Adam\n", round);
       return 1;
     }
   }

@@ -12,7 +12,7 @@ import numpy as np
 from jax import lax
 from jax.core import ShapedArray
 
-from lamina.ops import native_conv, native_pool, native_rows
+from lamina.ops import native_adam, native_conv, native_pool, native_rows
 
 
 def has_convolution(program: Any) -> bool:
@@ -52,7 +52,7 @@ def kept_if(failed: Any, update: Callable[..., Any], *values: Any) -> Any:
     Each new value is chosen as soon as it is there, and what is computed from it later takes the
     chosen one. So the old value of a moment is not read after the new one was written, and XLA
     writes all of them in place. A choice after the update needs a copy of each, which is a third
-    of the time of a small training step.
+    of the time of a small training step. A step of Adam by the kernels makes the choice itself.
 
     Args:
         failed: bool scalar; traced.
@@ -97,13 +97,17 @@ def _evaluate(
         primitive, inputs = equation.primitive, []
         for atom in equation.invars:
             inputs.append(atom.val if hasattr(atom, "val") else known[atom])
+        chooses = primitive is native_adam.adam_p
+        if chooses:
+            inputs[0] = inputs[0] | failed
         options = primitive.get_bind_params(equation.params)
         # JAX 0.10.0 gives the functions of an equation apart from its options.
         functions, options = options if isinstance(options, tuple) else ((), options)
         results = primitive.bind(*functions, *inputs, **options)
         results = results if primitive.multiple_results else [results]
         for one, result in zip(equation.outvars, results, strict=True):
-            known[one] = lax.select(failed, olds[one], result) if one in olds else result
+            choice = one in olds and not chooses
+            known[one] = lax.select(failed, olds[one], result) if choice else result
 
 
 class Indescribable(Exception):
@@ -150,7 +154,7 @@ _FORWARD = {"custom_jvp_call", "custom_vjp_call"}
 
 _OWN = {primitive for name, primitive in vars(lax).items() if name.endswith("_p")}
 _OWN |= {native_rows.dot_p, native_rows.take_p, native_rows.search_p}
-_OWN |= {native_conv.conv_p, native_pool.pool_p}
+_OWN |= {native_conv.conv_p, native_pool.pool_p, native_adam.adam_p}
 _NAMED = _FORWARD | {"jit", "checkpoint", "add_any", "empty2", "platform_index", "threefry2x32"}
 _NAMED |= {f"random_{what}" for what in ("seed", "wrap", "unwrap", "bits", "fold_in", "split")}
 """Operations that are known: XLA's, some that become such, which JAX does not export, and ours."""

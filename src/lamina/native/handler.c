@@ -1,5 +1,6 @@
 /* What XLA calls: checks of shapes, and vectorization over leading axes. */
 
+#include "adam.h"
 #include "conv.h"
 #include "dot.h"
 #include "pooling.h"
@@ -12,7 +13,8 @@
 
 enum {
   MOST_AXES = 16,
-  FEWEST_AWAY = 40000000 /* products, some hundred microseconds: from here on only the pool works */
+  FEWEST_AWAY = 40000000, /* products, some hundred microseconds: from here on only the pool works */
+  NUMBER_PRODUCTS = 40    /* that take as long as a step of Adam for one number */
 };
 
 typedef struct {
@@ -256,6 +258,54 @@ PUBLIC XlaError *lamina_dot(XlaCall *call) {
   return run_here_or_away(multiply, &dot, lamina_dot_products(&dot), &pool, &call->future)
              ? NULL
              : failure(call->functions, XLA_EXHAUSTED, "lamina_dot: out of memory");
+}
+
+static int step_of_adam(const void *adam, const Threads *threads) { return lamina_adam_step(adam, threads); }
+
+/* Inputs are whether all stays as it is; rate, epsilon and the shares of what is new in the averages
+   of gradients and of their squares; and of each weight the gradient, then of each its values, the
+   average of gradients, and that of squares. The results are the last three of these, in place. */
+PUBLIC XlaError *lamina_adam(XlaCall *call) {
+  if (asks_for_version(call)) return NULL;
+  const int64_t count = call->results.count / 3;
+  if (call->results.count != 3 * count || call->arguments.count != 2 + 4 * count)
+    return failure(call->functions, XLA_INVALID, "lamina_adam: wrong number of arguments");
+  const XlaBuffer *off = call->arguments.items[0], *numbers = call->arguments.items[1];
+  if (off->type != XLA_BOOL || off->rank || numbers->type != XLA_FLOAT32 ||
+      volume(numbers->dims, numbers->rank) != 4 || !lamina_fewest())
+    return failure(call->functions, XLA_INVALID, "lamina_adam: no switch, or not four numbers");
+  void **items = call->arguments.items + 2;
+  for (int64_t i = 0; i < 4 * count; i++) {
+    const XlaBuffer *array = items[i], *gradient = items[i % count];
+    if (array->type != XLA_FLOAT32 ||
+        volume(array->dims, array->rank) != volume(gradient->dims, gradient->rank))
+      return failure(call->functions, XLA_INVALID, "lamina_adam: shapes do not go together");
+    if (i >= count && array->data != ((XlaBuffer *)call->results.items[i - count])->data)
+      return failure(call->functions, XLA_INVALID, "lamina_adam: results are not in place");
+  }
+  if (!count || *(uint8_t *)off->data) return NULL;
+  Moments *weights = malloc(count * sizeof *weights);
+  if (!weights) return failure(call->functions, XLA_EXHAUSTED, "lamina_adam: out of memory");
+  const float *number = numbers->data;
+  for (int64_t i = 0; i < count; i++) {
+    const XlaBuffer *of[4];
+    for (int kind = 0; kind < 4; kind++) of[kind] = items[kind * count + i];
+    weights[i] = (Moments){.gradient = of[0]->data,
+                           .value = of[1]->data,
+                           .mean = of[2]->data,
+                           .square = of[3]->data,
+                           .count = volume(of[0]->dims, of[0]->rank),
+                           .rate = number[0],
+                           .epsilon = number[1],
+                           .to_mean = number[2],
+                           .to_square = number[3]};
+  }
+  const Adam adam = {weights, count};
+  const double products = (double)lamina_adam_numbers(&adam) * NUMBER_PRODUCTS;
+  Caller pool = {call->functions, call->context};
+  const int done = run_here_or_away(step_of_adam, &adam, products, &pool, &call->future);
+  free(weights);
+  return done ? NULL : failure(call->functions, XLA_EXHAUSTED, "lamina_adam: out of memory");
 }
 
 /* Rows of a table of float32 by their indices; the nearest, where there is none of that index. */

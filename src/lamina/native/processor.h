@@ -14,6 +14,7 @@ typedef struct {
   AddUp *sums;
   Total *total;
   Pool *pool;
+  Move *moments;
 } Kernels;
 
 /* The widest for some outputs; NULL if there are too few. */

@@ -95,6 +95,19 @@ typedef void Total(const Row *row);
 AddUp lamina_sums_4, lamina_sums_8, lamina_sums_16;
 Total lamina_total_4, lamina_total_8, lamina_total_16;
 
+/* A step of Adam for some numbers of a weight, in place. */
+typedef struct {
+  const float *gradient;
+  float *value, *mean, *square; /* square: the average of squares of gradients */
+  int64_t count;
+  float rate, epsilon;
+  float to_mean, to_square; /* the share of what is new in each average */
+} Moments;
+
+typedef void Move(const Moments *moments);
+
+Move lamina_moments_4, lamina_moments_8, lamina_moments_16;
+
 /* A part of one row of the result of pooling: the largest number of each window, or the mean. */
 typedef struct {
   const float *x;  /* the first cell of the first window */

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 enum { XLA_MAJOR = 0, XLA_MINOR = 3, XLA_METADATA = 1, XLA_INVALID = 3, XLA_EXHAUSTED = 8 };
-enum { XLA_INT32 = 4, XLA_FLOAT32 = 11 };
+enum { XLA_BOOL = 1, XLA_INT32 = 4, XLA_FLOAT32 = 11 };
 
 typedef struct XlaError XlaError;
 typedef struct XlaContext XlaContext;

@@ -53,7 +53,7 @@ def fewest() -> int:
 
 
 LIBRARY = {"darwin": "kernels.dylib", "win32": "kernels.dll"}.get(sys.platform, "kernels.so")
-TARGETS = "lamina_conv", "lamina_dot", "lamina_take", "lamina_pool", "lamina_search"
+TARGETS = "lamina_conv", "lamina_dot", "lamina_take", "lamina_pool", "lamina_search", "lamina_adam"
 CONVENTION = 3
 """Goes up when the library takes other options: programs on disk call it."""
 
@@ -114,10 +114,23 @@ def transposed(by_xla: Callable[..., Array]) -> Callable[..., Any]:
     return rule
 
 
-def primitive(name: str, by_kernels: Callable[..., Array], by_xla: Callable[..., Array]) -> Any:
-    """A primitive that the library computes where it can, and XLA's operations elsewhere."""
+def primitive(
+    name: str,
+    by_kernels: Callable[..., Any],
+    by_xla: Callable[..., Any],
+    several: bool = False,
+) -> Any:
+    """A primitive that the library computes where it can, and XLA's operations elsewhere.
+
+    Args:
+        name: of the primitive.
+        by_kernels: the operation by the library.
+        by_xla: the same by XLA's own operations.
+        several: whether it has a list of results.
+    """
     # ``jax.extend.core`` exports the class, too, but brings Pallas with it: slow to import.
     made: Any = type(lax.conv_general_dilated_p)(name)
+    made.multiple_results = several
 
     def impl(*arrays: Any, **options: Any) -> Any:
         return xla.apply_primitive(made, *arrays, **options)
@@ -128,9 +141,9 @@ def primitive(name: str, by_kernels: Callable[..., Array], by_xla: Callable[...,
         alone = getattr(module.axis_context, "num_devices", None) == 1
         here = alone and not getattr(module.lowering_parameters, "for_export", True)
         form = by_kernels if here and fewest() else by_xla
-        return mlir.lower_fun(form, multiple_results=False)(context, *arrays, **options)
+        return mlir.lower_fun(form, multiple_results=several)(context, *arrays, **options)
 
     made.def_impl(impl)
-    mlir.register_lowering(made, mlir.lower_fun(by_xla, multiple_results=False))
+    mlir.register_lowering(made, mlir.lower_fun(by_xla, multiple_results=several))
     mlir.register_lowering(made, lower, platform="cpu")
     return made

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from lamina.typing import Config
 
 
+FEWEST_NUMBERS = 2**14
+"""Numbers of all weights together, from which a step of Adam is one pass of the kernels."""
+
+
 def moving(average: Any, new: Any, keep: float) -> Any:
     """``keep * average + (1 - keep) * new``."""
     return average + (new - average) * (1.0 - keep)
@@ -101,6 +105,30 @@ class Adam(AdamFamily):
 
     def columns(self) -> tuple[str, ...]:
         return ("momentum", "velocity", "velocity_hat")[: 3 if self.amsgrad else 2]
+
+    def _moved(
+        self,
+        gradients: list[Any],
+        slots: Any,
+        values: list[Any],
+        rate: Any,
+        time: Any,
+        indices: list[int],
+    ) -> tuple[list[Any], Any]:
+        """All of them at once where there are kernels, unless a subclass has a rule of its own."""
+        own = type(self)._rule is Adam._rule and type(self).transformation is Adam.transformation
+        if self.amsgrad or not own or sum(value.size for value in values) < FEWEST_NUMBERS:
+            return super()._moved(gradients, slots, values, rate, time, indices)
+        # Only here, since a small first fit needs none of it.
+        from lamina.ops import native_adam
+
+        if not native_adam.takes(gradients, values, *slots.columns):
+            return super()._moved(gradients, slots, values, rate, time, indices)
+        moment = Moment(rate.astype(jnp.float32), time.astype(jnp.float32), 0)
+        shares = 1.0 - self.beta_1, 1.0 - self.beta_2
+        numbers = adam_rate(moment, self.beta_1, self.beta_2), self.epsilon, *shares
+        values, *columns = native_adam.adam(gradients, values, *slots.columns, numbers=numbers)
+        return values, slots._replace(columns=tuple(columns))
 
     def _rule(
         self, gradient: Any, value: Any, slots: tuple[Any, ...], moment: Moment

@@ -125,18 +125,28 @@ class Step(LearningRate):
         if self.decay:
             rate = rate / (1.0 + self.decay * step.astype(rate.dtype))
         chosen = [self._decayed(values[i], i, rate) for i in present]
+        gradients, own = self._clipped(gradients), _select(slots, present, len(new))
+        found, own = self._moved(gradients, own, chosen, rate, step + 1, present)
+        for i, value in zip(present, found, strict=True):
+            new[i] = value
+        return new, _merge(slots, own, present, len(new))
+
+    def _moved(
+        self,
+        gradients: list[Any],
+        slots: Any,
+        values: list[Any],
+        rate: Any,
+        time: Any,
+        indices: list[int],
+    ) -> tuple[list[Any], Any]:
+        """New values and new state of the rule."""
         changes: Any
-        changes, new_slots = self.transformation().update(
-            self._clipped(gradients),
-            _select(slots, present, len(new)),
-            chosen,
-            learning_rate=rate,
-            time=step + 1,
-            indices=present,
+        changes, slots = self.transformation().update(
+            gradients, slots, values, learning_rate=rate, time=time, indices=indices
         )
-        for i, value, change in zip(present, chosen, changes, strict=True):
-            new[i] = (value + change).astype(value.dtype)
-        return new, _merge(slots, new_slots, present, len(new))
+        pairs = zip(values, changes, strict=True)
+        return [(value + change).astype(value.dtype) for value, change in pairs], slots
 
     def _clipped(self, gradients: list[Any]) -> list[Any]:
         if self.clipnorm is not None:
