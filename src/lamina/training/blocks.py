@@ -37,11 +37,13 @@ class Part(NamedTuple):
         outputs: arrays that begin with the batches and their rows, on the device.
         first: the first of the batches that were computed.
         batches: how many were.
+        noted: the first check that failed, ready when the outputs are.
     """
 
     outputs: Any
     first: int
     batches: int
+    noted: Any
 
 
 class Alone(Exception):
@@ -118,7 +120,7 @@ class Blocks:
         if self.chunks.count < leaves[0].shape[0]:
             jax.block_until_ready(noted)
             self.chunks.measure(count, time.perf_counter() - begun)
-        return Part(outputs, first, count)
+        return Part(outputs, first, count, noted)
 
 
 def found(model: Any, source: Source) -> Iterator[tuple[int, Part]]:
@@ -154,6 +156,7 @@ def found(model: Any, source: Source) -> Iterator[tuple[int, Part]]:
             except Alone:
                 blocks.alone = True
                 return
+            rows.used_by(part.noted)
             place += count
             yield start + place, part
         start += there

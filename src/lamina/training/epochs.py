@@ -170,6 +170,7 @@ class Epochs:
                 logs = self._several(block, start, place, count, each)
                 if self._stopped():
                     return logs
+            rows.used_by(logs)
             step = start + rows.capacity
         if rows.rest and not self._stopped():
             logs = self._single(rows.batch(order, rows.whole, rows.rest), rows.whole, each)
