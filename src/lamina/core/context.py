@@ -6,9 +6,11 @@ stands for its own value.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lamina.seeds import FREE
@@ -188,9 +190,22 @@ class Call:
 
 
 def _trace_state() -> Any:
-    from jax.extend.core import get_opaque_trace_state
+    """What is being traced: equal for two moments of the same trace, and keeps nothing of it."""
+    return _look().bind()
 
-    return get_opaque_trace_state()
+
+@cache
+def _look() -> Any:
+    """An operation without arguments that JAX never sees: it gives the trace that it came to.
+
+    ``jax.extend.core`` tells the same, but to import it takes a twentieth of a first ``fit`` whose
+    programs are on disk: it brings Pallas with it.
+    """
+    from jax import lax
+
+    look: Any = type(lax.conv_general_dilated_p)("lamina_trace")
+    look.def_bind_with_trace(lambda trace, *_: weakref.ref(trace))
+    return look
 
 
 class Fault:

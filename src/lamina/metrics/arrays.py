@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.core import Tracer
 
 from lamina import config
@@ -102,10 +103,10 @@ def two_sum(left: Array, right: Array) -> tuple[Array, Array]:
 
     Source: Knuth, The Art of Computer Programming, volume 2, section 4.2.2, theorem B.
     """
-    total = left + right
-    part = total - left
-    rest = (left - (total - part)) + (right - part)
-    return total, jnp.where(jnp.isfinite(total), rest, 0)
+    total = lax.add(left, right)
+    part = lax.sub(total, left)
+    rest = lax.add(lax.sub(left, lax.sub(total, part)), lax.sub(right, part))
+    return total, lax.select(lax.is_finite(total), rest, lax.full_like(rest, 0))
 
 
 @jit.inner

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import operator
 from collections.abc import Callable
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -155,7 +154,7 @@ def _cells(windows: Windows, x: Array, window: tuple[int, ...]) -> list[tuple[An
 def _total(terms: list[Array], kernel: Array) -> Array:
     if not terms:
         raise ValueError(f"The kernel's window must hold something, got shape {kernel.shape}.")
-    return reduce(operator.add, terms)
+    return reduce(lax.add, terms)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
@@ -177,7 +176,7 @@ def each_number(windows: Windows, x: Array, kernel: Array) -> Array:
                 row = lax.index_in_dim(rows, len(terms), keepdims=False)
                 number = lax.slice_in_dim(covered, channel, channel + 1, axis=axis)
                 number = lax.broadcast_in_dim(number, shape, range(x.ndim))
-                terms.append(number * lax.broadcast_in_dim(row, shape, (axis,)))
+                terms.append(lax.mul(number, lax.broadcast_in_dim(row, shape, (axis,))))
         return _total(terms, kernel)
 
     # Without a branch XLA would repeat the loop for each reader of its result, or draw it into a
@@ -197,7 +196,7 @@ def _each_number_tangent(
         terms.append(plain(windows, of_x, kernel))
     if not isinstance(of_kernel, SymbolicZero):
         terms.append(plain(windows, x, of_kernel))
-    return value, reduce(operator.add, terms) if terms else jnp.zeros_like(value)
+    return value, reduce(lax.add, terms) if terms else jnp.zeros_like(value)
 
 
 def depths_as_channels(

@@ -77,17 +77,25 @@ def first_bad(bad: Array, values: Array) -> tuple[Array, Array]:
     """
     if not values.size:
         return jnp.int32(-1), jnp.zeros((), values.dtype)
-    place = lax.iota(jnp.int32, values.size)
+    places, behind = lax.iota(jnp.int32, values.size), _int32(values.size)
     # A minimum is one vectorised pass; argmax of booleans is not.
-    return _told(jnp.min(jnp.where(bad.reshape(-1), place, values.size)), values)
+    place = lax.select(lax.reshape(bad, places.shape), places, lax.full_like(places, behind))
+    return _told(lax.reduce_min(place, (0,)), values)
 
 
 def _told(first: Array, values: Array) -> tuple[Array, Array]:
     """The row and the value at a place, unless that is behind all."""
-    found = first < values.size
+    found = lax.lt(first, _int32(values.size))
     per_row = values.size // values.shape[0] if values.ndim else 1
-    value = lax.dynamic_index_in_dim(values.reshape(-1), first, keepdims=False)
-    return jnp.where(found, first // per_row, -1), jnp.where(found, value, 0)
+    # A slice begins at the last place at most.
+    value = lax.dynamic_slice(lax.reshape(values, (values.size,)), (first,), (1,))
+    row = lax.select(found, lax.div(first, _int32(per_row)), _int32(-1))
+    return row, lax.select(found, lax.squeeze(value, (0,)), lax.full((), 0, values.dtype))
+
+
+def _int32(number: Any) -> Array:
+    """A number that may stand for a symbolic size."""
+    return lax.convert_element_type(number, jnp.int32)
 
 
 def _integers(index: Any, who: str) -> Array:

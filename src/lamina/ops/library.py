@@ -8,7 +8,6 @@ the same operations are XLA's own.
 from __future__ import annotations
 
 import ctypes
-import operator
 import os
 import sys
 from collections.abc import Callable
@@ -88,8 +87,10 @@ _PRECISIONS = (None, "default", "highest", "float32")
 
 def tangent(value: Array, terms: list[Array], relu: bool) -> Array:
     """The sum of the tangents of a sum of products, which was rectified or not."""
-    total = jnp.broadcast_to(reduce(operator.add, terms), value.shape)
-    return lax.select(value > 0, total, jnp.zeros_like(total)) if relu else total
+    total = reduce(lax.add, (jnp.broadcast_to(term, value.shape) for term in terms))
+    if not relu:
+        return total
+    return lax.select(lax.gt(value, value.dtype.type(0)), total, lax.full_like(total, 0))
 
 
 def transposed(by_xla: Callable[..., Array]) -> Callable[..., Any]:

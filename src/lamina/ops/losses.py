@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 if TYPE_CHECKING:
     from lamina.typing import Array
@@ -125,9 +126,10 @@ def pick(values: Array, labels: Array, axis: int) -> Array:
     and its gradient would be a scatter.
     """
     axis %= values.ndim
-    places = jax.lax.broadcasted_iota(jnp.int32, values.shape, axis)
-    chosen = places == jnp.expand_dims(labels, axis)
-    return jnp.sum(jnp.where(chosen, values, jnp.zeros_like(values)), axis=axis)
+    places = lax.broadcasted_iota(jnp.int32, values.shape, axis)
+    others = [other for other in range(values.ndim) if other != axis]
+    chosen = lax.eq(places, lax.broadcast_in_dim(labels, values.shape, others))
+    return lax.reduce_sum(lax.select(chosen, values, lax.full_like(values, 0)), (axis,))
 
 
 def sparse_categorical_crossentropy(

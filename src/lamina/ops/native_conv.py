@@ -129,7 +129,8 @@ def _transpose(gradient: Any, x: Any, kernel: Any, *, windows: Windows) -> tuple
     if mirrored is None:
         return *jax.linear_transpose(lambda x: by_xla(x, kernel), x.aval)(gradient), None
     axes = range(len(windows.strides))
-    weights = jnp.swapaxes(jnp.flip(kernel, axes), -1, -2)
+    swapped = *axes, kernel.ndim - 1, kernel.ndim - 2
+    weights = lax.transpose(lax.rev(kernel, axes), swapped)
     return conv_p.bind(gradient, weights, windows=mirrored), None
 
 

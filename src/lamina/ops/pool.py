@@ -160,7 +160,7 @@ def _fit(
 def _largest(x: Array, axis: int, window: int, stride: int) -> Array:
     if _is_long(window, stride):
         return jnp.max(_blocks(x, axis, window), axis + 1)
-    return reduce(jnp.maximum, _cells(x, (axis,), (window,), (stride,)))
+    return reduce(lax.max, _cells(x, (axis,), (window,), (stride,)))
 
 
 def _largest_forward(x: Array, axis: int, window: int, stride: int) -> tuple[Array, Any]:
@@ -185,8 +185,7 @@ def _largest_backward(
         here = place == lax.broadcast_in_dim(first, shape, kept_axes)
         spread = jnp.where(here, lax.broadcast_in_dim(gradient, shape, kept_axes), 0.0)
         return (_unblock(spread, axis),)
-    parts = [jnp.where(first == offset, gradient, 0.0) for offset in range(window)]
-    return (_spread(parts, axis, stride, size),)
+    return (_spread(_shares(first, gradient, window), axis, stride, size),)
 
 
 _max_along = jax.custom_vjp(_largest, nondiff_argnums=(1, 2, 3))
@@ -195,7 +194,7 @@ _max_along.defvjp(_largest_forward, _largest_backward)
 
 def _tiled(x: Array, axes: Sequence[int], window: Sequence[int]) -> Array:
     """Maximum of small windows that lie side by side, over all their axes at once."""
-    return reduce(jnp.maximum, _cells(x, axes, window, window))
+    return reduce(lax.max, _cells(x, axes, window, window))
 
 
 def _tiled_forward(x: Array, axes: Sequence[int], window: Sequence[int]) -> tuple[Array, Array]:
@@ -206,7 +205,7 @@ def _tiled_forward(x: Array, axes: Sequence[int], window: Sequence[int]) -> tupl
 def _tiled_backward(
     axes: Sequence[int], window: Sequence[int], first: Array, gradient: Array
 ) -> tuple[Array]:
-    parts = [jnp.where(first == offset, gradient, 0.0) for offset in range(math.prod(window))]
+    parts = _shares(first, gradient, math.prod(window))
     for axis, count in zip(axes[::-1], window[::-1], strict=True):
         parts = [
             _unblock(jnp.stack(parts[start : start + count], axis + 1), axis)
@@ -333,10 +332,16 @@ def _cells(
 def _first_equal(cells: list[Array], best: Array) -> Array:
     """Number of the first cell that equals the best one."""
     kind = jnp.uint8 if len(cells) < 256 else jnp.int32
-    first = jnp.full(best.shape, len(cells) - 1, kind)
+    first = lax.full(best.shape, len(cells) - 1, kind)
     for number in range(len(cells) - 2, -1, -1):
-        first = jnp.where(cells[number] == best, jnp.asarray(number, kind), first)
+        first = lax.select(lax.eq(cells[number], best), lax.full_like(first, number), first)
     return first
+
+
+def _shares(first: Array, gradient: Array, cells: int) -> list[Array]:
+    """The gradient of each cell: that of the window where the cell is the first maximum."""
+    numbers, nothing = map(first.dtype.type, range(cells)), lax.full_like(gradient, 0)
+    return [lax.select(lax.eq(first, number), gradient, nothing) for number in numbers]
 
 
 def _spread(parts: list[Array], axis: int, stride: int, size: int) -> Array:

@@ -42,7 +42,8 @@ def dropout(
     if rate == 1:
         return jnp.zeros_like(x)
     keep = jnp.broadcast_to(kept(key, 1 - rate, shape), x.shape)
-    return jnp.where(keep, x / (1 - rate), 0.0)
+    scaled = x / (1 - rate)
+    return lax.select(keep, scaled, lax.full_like(scaled, 0))
 
 
 MOST_COUNTED = 2**32
@@ -64,15 +65,21 @@ def kept(key: Array, probability: float, shape: Sequence[int]) -> Array:
         return jax.random.bernoulli(key, probability, tuple(shape))
     words = jax.random.bits(key, (2,), jnp.uint32)
     places = lax.iota(jnp.uint32, size).reshape(shape)
-    drawn = _mixed(_mixed(places + words[0]) + words[1])
-    return drawn < np.uint32(min(round(probability * 2**32), 2**32 - 1))
+    drawn = places
+    for word in range(2):
+        drawn = _mixed(lax.add(drawn, lax.squeeze(lax.slice(words, (word,), (word + 1,)), (0,))))
+    return lax.lt(drawn, np.uint32(min(round(probability * 2**32), 2**32 - 1)))
 
 
 def _mixed(x: Array) -> Array:
     """A bijection of 32 bits in which each bit changes half of all others (Wellons, lowbias32)."""
-    x = (x ^ (x >> np.uint32(16))) * np.uint32(0x7FEB352D)
-    x = (x ^ (x >> np.uint32(15))) * np.uint32(0x846CA68B)
-    return x ^ (x >> np.uint32(16))
+    x = lax.mul(_folded(x, 16), np.uint32(0x7FEB352D))
+    x = lax.mul(_folded(x, 15), np.uint32(0x846CA68B))
+    return _folded(x, 16)
+
+
+def _folded(x: Array, bits: int) -> Array:
+    return lax.bitwise_xor(x, lax.shift_right_logical(x, np.uint32(bits)))
 
 
 def fill_noise_shape(

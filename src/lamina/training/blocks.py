@@ -69,8 +69,6 @@ class Blocks:
 
     def _predict_many(self, values: list[Any], block: Any, first: Any, count: Any) -> Any:
         """Outputs of the batches from number `first` on, and the first check that failed."""
-        # Here, since this brings Pallas with it.
-        from jax.extend.core import jaxpr_as_fun
 
         def single(values: list[Any], batch: list[Any]) -> Any:
             return self.program.function(values, np.uint32(0), np.uint32(0), batch)
@@ -78,12 +76,12 @@ class Blocks:
         program, shapes = jax.make_jaxpr(single, return_shape=True)(values, batch_of(block, first))
         if not (self.program.repeats and programs.may_loop(program.jaxpr)):
             raise Alone
-        run = jaxpr_as_fun(program)
         batches = jax.tree.leaves(block)[0].shape[0]
 
         def body(place: Any, carry: Any) -> Any:
             rows, noted = carry
-            found = run(*jax.tree.leaves((values, batch_of(block, place))))
+            leaves = jax.tree.leaves((values, batch_of(block, place)))
+            found = jax.core.eval_jaxpr(program.jaxpr, program.consts, *leaves)
             (outputs, _), _, now, _ = jax.tree.unflatten(jax.tree.structure(shapes), found)
             rows = jax.tree.map(lambda all, one: all.at[place].set(one), rows, outputs)
             if now is not None:

@@ -70,7 +70,7 @@ def guarded(old: Any, new: Any, faults: Sequence[Fault]) -> Any:
     failed = has_failed(noted)
 
     def kept(one: Any, other: Any) -> Any:
-        return one if one is other else jnp.where(failed, one, other)
+        return one if one is other else lax.select(failed, one, other)
 
     chosen = jax.tree.map(kept, old._replace(noted=()), new._replace(noted=()))
     return chosen._replace(noted=noted)
