@@ -1,5 +1,5 @@
-/* Convolutions, products, pooling and steps of Adam of random sizes beside a slow reading of the
-   definition, on several threads.
+/* Convolutions, gradients of their kernels, products, pooling and steps of Adam of random sizes
+   beside a slow reading of the definition, on several threads.
 
    Arguments: number of each, seed. Each array has a block of memory of exactly its size, so
    that sanitizers see what is read or written beside it. */
@@ -85,6 +85,36 @@ static int finish(const Threads *threads) {
   const int right = ends == (threads->ended ? 1 : 0);
   ends = 0;
   return right;
+}
+
+/* Whether the gradient of a kernel is that of the definition. */
+static int has_gradient(const Conv *c) {
+  const int64_t rows = c->window[0] * c->window[1] * c->channels;
+  float *of_y = noise(c->images * c->result[0] * c->result[1] * c->outputs);
+  float *of_kernel = noise(rows * c->outputs);
+  const Gradient gradient = {*c, of_y, of_kernel};
+  const Threads threads = some_threads();
+  const int done = lamina_sum_gradients(&gradient, &threads), ended = finish(&threads);
+  double worst = 0;
+  double *sums = malloc(c->outputs * sizeof *sums);
+  for (int64_t row = 0; row < rows; row++) {
+    const int64_t cell = row / c->channels, m = row % c->channels;
+    for (int64_t o = 0; o < c->outputs; o++) sums[o] = 0;
+    for (int64_t n = 0; n < c->images; n++)
+      for (int64_t p = 0; p < c->result[0]; p++)
+        for (int64_t q = 0; q < c->result[1]; q++) {
+          const int64_t h = p * c->step[0] - c->before[0] + cell / c->window[1] * c->gap[0];
+          const int64_t w = q * c->step[1] - c->before[1] + cell % c->window[1] * c->gap[1];
+          if (h < 0 || w < 0 || h >= c->size[0] || w >= c->size[1]) continue;
+          const double number = c->x[((n * c->size[0] + h) * c->size[1] + w) * c->channels + m];
+          const float *from = of_y + ((n * c->result[0] + p) * c->result[1] + q) * c->outputs;
+          for (int64_t o = 0; o < c->outputs; o++) sums[o] += number * from[o];
+        }
+    for (int64_t o = 0; o < c->outputs; o++)
+      worst = fmax(worst, fabs(of_kernel[row * c->outputs + o] - sums[o]));
+  }
+  free(of_y), free(of_kernel), free(sums);
+  return done && ended && worst < 1e-5 * (10 + c->images * c->result[0] * c->result[1]);
 }
 
 /* Whether a product is that of the definition. */
@@ -234,9 +264,10 @@ int main(int arguments, char **texts) {
       printf("round %d: wrong by %g\n", round, found);
       return 1;
     }
+    const int right = has_gradient(&c);
     free(x), free(kernel), free(bias), free(y);
-    if (!multiplies(round) || !pools(round) || !moves(round)) {
-      printf("round %d: wrong product, pooling or step of Adam\n", round);
+    if (!right || !multiplies(round) || !pools(round) || !moves(round)) {
+      printf("round %d: wrong gradient, product, pooling or step of Adam\n", round);
       return 1;
     }
   }

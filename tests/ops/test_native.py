@@ -311,9 +311,10 @@ def test_forward_and_second_derivatives():
 def test_a_constant_has_no_tangent():
     x, kernel, bias = arrays()
     program = jax.make_jaxpr(jax.grad(lambda kernel: by_kernels(x, kernel, bias).sum()))(kernel)
-    assert str(program).count("conv_general_dilated[") == 1
+    assert str(program).count("lamina_conv_gradient[") == 1
+    assert str(program).count("lamina_conv[") == 1
     program = jax.make_jaxpr(jax.grad(lambda bias: by_kernels(x, kernel, bias).sum()))(bias)
-    assert str(program).count("conv_general_dilated[") == 0
+    assert str(program).count("lamina_conv_gradient[") == 0
 
 
 @pytest.mark.parametrize(
@@ -664,7 +665,7 @@ def test_memory_and_threads_under_sanitizers(tmp_path, sanitizer):
     link = ["cc", *flags, *files, "-lm", "-lpthread", "-o", program]
     if subprocess.run(link, capture_output=True, check=False).returncode:
         pytest.skip(f"no {sanitizer} sanitizer")
-    done = subprocess.run([program, "80", "7"], capture_output=True, text=True, check=False)
+    done = subprocess.run([program, "50", "7"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

@@ -154,7 +154,7 @@ _FORWARD = {"custom_jvp_call", "custom_vjp_call"}
 
 _OWN = {primitive for name, primitive in vars(lax).items() if name.endswith("_p")}
 _OWN |= {native_rows.dot_p, native_rows.take_p, native_rows.search_p}
-_OWN |= {native_conv.conv_p, native_pool.pool_p, native_adam.adam_p}
+_OWN |= {native_conv.conv_p, native_conv.gradient_p, native_pool.pool_p, native_adam.adam_p}
 _NAMED = _FORWARD | {"jit", "checkpoint", "add_any", "empty2", "platform_index", "threefry2x32"}
 _NAMED |= {f"random_{what}" for what in ("seed", "wrap", "unwrap", "bits", "fold_in", "split")}
 """Operations that are known: XLA's, some that become such, which JAX does not export, and ours."""

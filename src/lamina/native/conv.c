@@ -26,13 +26,11 @@ typedef struct {
   int64_t part, parts;       /* outputs of a part, and number of parts */
 } Division;
 
-/* Cells of an image that the windows of some places see, from the first to the last. */
-static int64_t reach(const Conv *conv, int axis, int64_t places) {
+int64_t lamina_reach(const Conv *conv, int axis, int64_t places) {
   return (places - 1) * conv->step[axis] + (conv->window[axis] - 1) * conv->gap[axis] + 1;
 }
 
-/* Copy a part of an image; what lies outside of the image is zero. */
-static void copy_part(const Conv *conv, const float *image, const int64_t from[2],
+void lamina_copy_part(const Conv *conv, const float *image, const int64_t from[2],
                       const int64_t size[2], float *to) {
   const int64_t width = size[1] * conv->channels;
   const int64_t skipped = most(-from[1], 0);
@@ -65,7 +63,7 @@ static int run_task(const void *what, int64_t task, float **copy) {
     first[axis] = tile[axis] * division->tile[axis];
     places[axis] = least(division->tile[axis], conv->result[axis] - first[axis]);
     from[axis] = first[axis] * conv->step[axis] - conv->before[axis];
-    size[axis] = reach(conv, axis, places[axis]);
+    size[axis] = lamina_reach(conv, axis, places[axis]);
     inside = inside && from[axis] >= 0 && from[axis] + size[axis] <= conv->size[axis];
   }
   int64_t width = conv->size[1];
@@ -73,11 +71,11 @@ static int run_task(const void *what, int64_t task, float **copy) {
     x += (from[0] * width + from[1]) * conv->channels;
   } else {
     if (!*copy) {
-      const int64_t cells = reach(conv, 0, division->tile[0]) * reach(conv, 1, division->tile[1]);
+      const int64_t cells = lamina_reach(conv, 0, division->tile[0]) * lamina_reach(conv, 1, division->tile[1]);
       *copy = malloc(cells * conv->channels * sizeof(float));
       if (!*copy) return 0;
     }
-    copy_part(conv, x, from, size, *copy);
+    lamina_copy_part(conv, x, from, size, *copy);
     x = *copy;
     width = size[1];
   }
@@ -120,9 +118,9 @@ static int64_t divide(Division *division, int64_t wanted, int width) {
   const Conv *conv = &division->conv;
   const int64_t *result = conv->result, channels = conv->channels;
   division->tile[1] = 2 * result[1] <= 3 * TILE_PLACES ? result[1] : TILE_PLACES;
-  const int64_t row = reach(conv, 1, division->tile[1]) * channels * (int64_t)sizeof(float);
+  const int64_t row = lamina_reach(conv, 1, division->tile[1]) * channels * (int64_t)sizeof(float);
   division->tile[0] = 1;
-  while (division->tile[0] < result[0] && reach(conv, 0, division->tile[0] + 1) * row <= TILE_BYTES)
+  while (division->tile[0] < result[0] && lamina_reach(conv, 0, division->tile[0] + 1) * row <= TILE_BYTES)
     division->tile[0]++;
   int64_t tiles = count_tiles(division);
   if (tiles < wanted && division->tile[0] > 1) {

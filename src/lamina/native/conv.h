@@ -27,6 +27,23 @@ double lamina_conv_products(const Conv *conv);
 int lamina_convolve(const Conv *conv, const Threads *threads);
 int lamina_winograd(const Conv *conv, const Threads *threads, const Kernels *kernels);
 
+/* The gradient of the kernel of a convolution, which is that without its kernel, bias and result. */
+typedef struct {
+  Conv conv;
+  const float *of_y; /* the gradient of the result, of its shape */
+  float *of_kernel;  /* of the shape of the kernel */
+} Gradient;
+
+/* Gives 0 if there was no memory. */
+int lamina_sum_gradients(const Gradient *gradient, const Threads *threads);
+
+/* Cells of an image that the windows of some places see, from the first to the last. */
+int64_t lamina_reach(const Conv *conv, int axis, int64_t places);
+
+/* Copy a part of an image; what lies outside of the image is zero. */
+void lamina_copy_part(const Conv *conv, const float *image, const int64_t from[2],
+                      const int64_t size[2], float *to);
+
 /* Whether `lamina_winograd` takes a convolution, and is faster. */
 int lamina_winograd_suits(const Conv *conv, const Threads *threads, const Kernels *kernels);
 

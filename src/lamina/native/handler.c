@@ -224,6 +224,37 @@ PUBLIC XlaError *lamina_conv(XlaCall *call) {
   return done ? NULL : failure(call->functions, XLA_EXHAUSTED, "lamina_conv: out of memory");
 }
 
+static int sum_gradients(const void *gradient, const Threads *threads) {
+  return lamina_sum_gradients(gradient, threads);
+}
+
+/* The gradient of a kernel. Inputs are the x of a convolution, and the gradient of its result. The
+   attribute says how many zeros stand before both axes, the steps, and the gaps. */
+PUBLIC XlaError *lamina_conv_gradient(XlaCall *call) {
+  if (asks_for_version(call)) return NULL;
+  const XlaArray *options = call->attributes.count == 1 ? call->attributes.items[0] : NULL;
+  if (call->arguments.count != 2 || call->results.count != 1 || !options || options->size != 6)
+    return failure(call->functions, XLA_INVALID, "lamina_conv_gradient: wrong number of arguments");
+  const XlaBuffer *x = call->arguments.items[0], *y = call->arguments.items[1];
+  const XlaBuffer *kernel = call->results.items[0];
+  const int64_t *option = options->data;
+  Gradient gradient = {{.x = x->data}, y->data, kernel->data};
+  for (int axis = 0; axis < 2; axis++) {
+    gradient.conv.before[axis] = option[axis];
+    gradient.conv.step[axis] = option[2 + axis];
+    gradient.conv.gap[axis] = option[4 + axis];
+  }
+  if (x->rank != 4 || y->rank != 4 || kernel->rank != 4 || x->type != XLA_FLOAT32 ||
+      y->type != XLA_FLOAT32 || kernel->type != XLA_FLOAT32 ||
+      !read_sizes(&gradient.conv, x, kernel, y, 0) || !fits(&gradient.conv))
+    return failure(call->functions, XLA_INVALID, "lamina_conv_gradient: shapes do not go together");
+  Caller pool = {call->functions, call->context};
+  return run_here_or_away(sum_gradients, &gradient, lamina_conv_products(&gradient.conv), &pool,
+                          &call->future)
+             ? NULL
+             : failure(call->functions, XLA_EXHAUSTED, "lamina_conv_gradient: out of memory");
+}
+
 /* Inputs are two matrices, and perhaps a bias. The attribute says whether negative results become
    zero, and whether the first matrix is transposed. */
 PUBLIC XlaError *lamina_dot(XlaCall *call) {

@@ -122,7 +122,7 @@ static void run_vectors(const Part *part, int64_t output, int vectors) {
   Piece piece = {.x = part->x, .kernel = part->kernel + output, .bias = bias};
   if (numbers * vectors * WIDTH * (int64_t)sizeof(float) <= WHOLE_BYTES) {
     piece.height = part->height, piece.cells = part->cells, piece.run = part->run;
-    piece.first = piece.last = 1;
+    piece.first = !part->adds, piece.last = 1;
     run_piece(part, &piece, output, vectors);
     return;
   }
@@ -133,7 +133,7 @@ static void run_vectors(const Part *part, int64_t output, int vectors) {
     piece.x = part->x + cell / part->cells * part->row_gap + cell % part->cells * part->cell_gap;
     for (int64_t left = count, rest = part->run; left > 0; left--) {
       piece.run = (rest + left - 1) / left;
-      piece.first = cell == 0 && left == count;
+      piece.first = cell == 0 && left == count && !part->adds;
       piece.last = cell == part->height * part->cells - 1 && left == 1;
       run_piece(part, &piece, output, vectors);
       piece.x += piece.run * part->number_step;

@@ -26,6 +26,7 @@ typedef struct {
   int64_t outputs;     /* from one row of the kernel to the next */
   int64_t first, last; /* the outputs to compute, at least one vector of them */
   int relu;            /* whether negative results become zero */
+  int adds;            /* whether sums begin with what is in y; there is no bias then */
 } Part;
 
 typedef void Compute(const Part *part);

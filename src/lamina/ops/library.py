@@ -52,8 +52,16 @@ def fewest() -> int:
 
 
 LIBRARY = {"darwin": "kernels.dylib", "win32": "kernels.dll"}.get(sys.platform, "kernels.so")
-TARGETS = "lamina_conv", "lamina_dot", "lamina_take", "lamina_pool", "lamina_search", "lamina_adam"
-CONVENTION = 3
+TARGETS = (
+    "lamina_conv",
+    "lamina_conv_gradient",
+    "lamina_dot",
+    "lamina_take",
+    "lamina_pool",
+    "lamina_search",
+    "lamina_adam",
+)
+CONVENTION = 4
 """Goes up when the library takes other options: programs on disk call it."""
 
 
