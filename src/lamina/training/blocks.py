@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import eval_jaxpr
 
 from lamina.core import calls, jit, programs
 from lamina.core.layer import Layer
@@ -81,7 +82,7 @@ class Blocks:
         def body(place: Any, carry: Any) -> Any:
             rows, noted = carry
             leaves = jax.tree.leaves((values, batch_of(block, place)))
-            found = jax.core.eval_jaxpr(program.jaxpr, program.consts, *leaves)
+            found = eval_jaxpr(program.jaxpr, program.consts, *leaves)
             (outputs, _), _, now, _ = jax.tree.unflatten(jax.tree.structure(shapes), found)
             rows = jax.tree.map(lambda all, one: all.at[place].set(one), rows, outputs)
             if now is not None:
