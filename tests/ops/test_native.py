@@ -232,7 +232,7 @@ def by_xla(x, kernel, bias):
     """The definition in XLA's terms, in float64."""
     with jax.enable_x64(True):
         wide = [jnp.asarray(array, "float64") for array in (x, kernel, bias)]
-        return native_conv._by_xla(*wide, windows=WINDOWS)
+        return native_conv.by_xla(*wide, windows=WINDOWS)
 
 
 def same(found, expected):
@@ -277,7 +277,7 @@ def test_gradients_are_those_of_the_definition(shape, window, windows):
 
 @pytest.mark.parametrize(
     ("channels", "strides", "before", "calls"),
-    [(4, 1, 1, 2), (3, 1, 1, 1), (4, 2, 1, 1), (4, 1, 3, 1)],
+    [(4, 1, 1, 2), (3, 1, 1, 1), (4, 2, 1, 3), (4, 1, 3, 1)],
 )
 def test_gradients_that_the_kernels_compute(channels, strides, before, calls):
     windows = native_conv.Windows(((before, 0),), (strides,), (1,))
@@ -356,12 +356,12 @@ def test_vectorization_over_two_axes():
         for j in range(3):
             same(found[i, j], by_xla(x[i], kernels[j], biases[i, j]))
     # By XLA, as on an accelerator.
-    plain = jax.vmap(jax.vmap(lambda *a: native_conv._by_xla(*a, windows=WINDOWS), (None, 0, 0)))
+    plain = jax.vmap(jax.vmap(lambda *a: native_conv.by_xla(*a, windows=WINDOWS), (None, 0, 0)))
     assert (
-        native_conv._by_xla(x[:, None], kernels[None], biases, windows=WINDOWS).shape
+        native_conv.by_xla(x[:, None], kernels[None], biases, windows=WINDOWS).shape
         == plain(x, jnp.broadcast_to(kernels, (4, *kernels.shape)), biases).shape
     )
-    same(native_conv._by_xla(x[:, None], kernels[None], biases, windows=WINDOWS), found)
+    same(native_conv.by_xla(x[:, None], kernels[None], biases, windows=WINDOWS), found)
 
 
 def test_derivatives_where_only_the_bias_is_vectorized():

@@ -12,13 +12,16 @@ import numpy as np
 from jax import lax
 from jax.core import ShapedArray
 
-from lamina.ops import native_adam, native_conv, native_pool, native_rows
+from lamina.ops import native_adam, native_back, native_conv, native_pool, native_rows
+
+_OUR_CONVOLUTIONS = {native_conv.conv_p, native_back.back_p, native_back.gradient_p}
+_CONVOLUTIONS = {lax.conv_general_dilated_p, *_OUR_CONVOLUTIONS}
 
 
 def has_convolution(program: Any) -> bool:
     """Whether a jaxpr, or one inside of it, convolves."""
     for equation in program.eqns:
-        if equation.primitive in (lax.conv_general_dilated_p, native_conv.conv_p):
+        if equation.primitive in _CONVOLUTIONS:
             return True
         if any(map(has_convolution, _inside(equation.params))):
             return True
@@ -154,7 +157,7 @@ _FORWARD = {"custom_jvp_call", "custom_vjp_call"}
 
 _OWN = {primitive for name, primitive in vars(lax).items() if name.endswith("_p")}
 _OWN |= {native_rows.dot_p, native_rows.take_p, native_rows.search_p}
-_OWN |= {native_conv.conv_p, native_conv.gradient_p, native_pool.pool_p, native_adam.adam_p}
+_OWN |= {native_pool.pool_p, native_adam.adam_p, *_OUR_CONVOLUTIONS}
 _NAMED = _FORWARD | {"jit", "checkpoint", "add_any", "empty2", "platform_index", "threefry2x32"}
 _NAMED |= {f"random_{what}" for what in ("seed", "wrap", "unwrap", "bits", "fold_in", "split")}
 """Operations that are known: XLA's, some that become such, which JAX does not export, and ours."""

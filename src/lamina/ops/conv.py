@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.ops import library, native_conv
+from lamina.ops import library, native_back, native_conv
 from lamina.ops.conv_forms import Windows, convolve, depths_as_channels
 from lamina.ops.geometry import (
     axis_names,
@@ -213,7 +213,7 @@ def conv_transpose(
     x, kernel = jnp.asarray(x), jnp.asarray(kernel)
     window = kernel.shape[:-2]
     axes = spatial_range(x, jnp.swapaxes(kernel, -1, -2), 1, data_format)
-    pads = []
+    pads, shape = [], [*x.shape]
     for place, axis in enumerate(axes):
         arguments = x.shape[axis], window[place], strides[place], dilation[place]
         extra = None if output_padding is None else output_padding[place]
@@ -222,6 +222,18 @@ def conv_transpose(
         if output_size is not None:
             out = output_size[place]
         pads.append(transpose_padding(*arguments, padding, out))
+        shape[axis] = out
+    if data_format == "channels_last" and native_conv.takes(x, kernel, None):
+        shape[-1] = kernel.shape[-2]
+        befores = [size - 1 - before for size, (before, _) in zip(window, pads, strict=True)]
+        windows = Windows(
+            tuple((before, 0) for before in befores),
+            tuple(strides),
+            tuple(dilation),
+            exact=library.wants_exact_sums(),
+        )
+        if native_back.goes_back(windows, tuple(shape), kernel.shape):
+            return native_back.back(x, kernel, windows, tuple(shape))
     return _transposed(x, kernel, tuple(strides), tuple(dilation), tuple(pads), data_format)
 
 

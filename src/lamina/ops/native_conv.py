@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial, reduce
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -49,7 +49,7 @@ def conv(x: Array, kernel: Array, bias: Array | None, windows: Windows) -> Array
     return conv_p.bind(*arrays, windows=windows)
 
 
-def _by_xla(
+def by_xla(
     x: Array, kernel: Array, *bias: Array, windows: Windows, form: Form | None = None
 ) -> Array:
     """The same by XLA's own operations."""
@@ -61,7 +61,7 @@ def _by_xla(
         for array, axis in zip((x, kernel, *bias), axes, strict=True)
     ]
     # Of forms with branches, both would be computed where the kernel has a further axis.
-    one = partial(_by_xla, windows=windows, form=form if axes[1] is None else whole)
+    one = partial(by_xla, windows=windows, form=form if axes[1] is None else whole)
     return jax.vmap(one, axes)(*arrays) if 0 in axes else one(*arrays)[None]
 
 
@@ -94,7 +94,7 @@ def _shape(windows: Windows, x: Shape, kernel: Shape, bias: Shape = ()) -> tuple
     return (*leading, x[-rank - 2], *spatial, kernel[-1])
 
 
-conv_p = library.primitive("lamina_conv", _by_kernels, _by_xla)
+conv_p = library.primitive("lamina_conv", _by_kernels, by_xla)
 
 
 @conv_p.def_abstract_eval
@@ -119,32 +119,6 @@ def _tangent(
     return value, library.tangent(value, terms, windows.relu)
 
 
-def _transpose(gradient: Any, x: Any, kernel: Any, *, windows: Windows) -> tuple[Any, Any]:
-    """Gradients of sums of products: of the input by the kernels, if the windows have no steps."""
-    by_xla = partial(_by_xla, windows=windows, form=whole)
-    if not ad.is_undefined_primal(x):
-        sums = gradient_p.bind if _is_plain(windows, x, gradient) else _gradient_by_xla
-        return None, sums(x, gradient, windows=windows, shape=kernel.aval.shape)
-    mirrored = _mirrored(windows, x.aval.shape, kernel.shape)
-    if mirrored is None:
-        return *jax.linear_transpose(lambda x: by_xla(x, kernel), x.aval)(gradient), None
-    axes = range(len(windows.strides))
-    swapped = *axes, kernel.ndim - 1, kernel.ndim - 2
-    weights = lax.transpose(lax.rev(kernel, axes), swapped)
-    return conv_p.bind(gradient, weights, windows=mirrored), None
-
-
-def _mirrored(windows: Windows, x: Shape, kernel: Shape) -> Windows | None:
-    """The convolution that leads from gradients back; ``None`` if the kernels have it not."""
-    rank, pads = len(windows.strides), []
-    if len(x) > rank + 2 or x[-1] < library.fewest() or max(windows.strides) > 1:
-        return None
-    for axis, (before, after) in enumerate(windows.pads):
-        span = (kernel[axis] - 1) * windows.dilation[axis]
-        pads.append((span - before, span - after))
-    return windows._replace(pads=tuple(pads)) if min(map(min, pads)) >= 0 else None
-
-
 def _spread(bias: Array, shape: Shape) -> Array:
     if bias.ndim == 1:
         return along_last(bias, shape)
@@ -162,69 +136,4 @@ def _batch(
 
 
 ad.primitive_jvps[conv_p] = _tangent
-ad.primitive_transposes[conv_p] = _transpose
 batching.primitive_batchers[conv_p] = _batch
-
-
-def _is_plain(windows: Windows, x: Array, gradient: Array) -> bool:
-    """Whether arrays have no further axes, only axes of known sizes, and are not split."""
-    plain = x.ndim == gradient.ndim == len(windows.strides) + 2
-    return plain and isinstance(x.size, int) and jax.typeof(x).sharding.mesh.empty
-
-
-def _gradient_by_xla(x: Array, gradient: Array, *, windows: Windows, shape: Shape) -> Array:
-    """The gradient of a kernel, by XLA's own operations."""
-    form = partial(_by_xla, x, windows=windows, form=whole)
-    return jax.linear_transpose(form, jax.ShapeDtypeStruct(shape, x.dtype))(gradient)[0]
-
-
-def _gradient_by_kernels(x: Array, gradient: Array, *, windows: Windows, shape: Shape) -> Array:
-    """The same by the kernels, which have two axes."""
-    if len(windows.strides) == 1:
-        x, gradient = jnp.expand_dims(x, -3), jnp.expand_dims(gradient, -3)
-    before = [pad[0] for pad in ((0, 0), *windows.pads)[-2:]]
-    options = [*before, *(1, *windows.strides)[-2:], *(1, *windows.dilation)[-2:]]
-    flat = jax.ShapeDtypeStruct((1, *shape)[-4:], x.dtype)
-    call = jax.ffi.ffi_call("lamina_conv_gradient", flat)
-    return call(x, gradient, options=np.array(options, np.int64)).reshape(shape)
-
-
-gradient_p = library.primitive("lamina_conv_gradient", _gradient_by_kernels, _gradient_by_xla)
-
-
-@gradient_p.def_abstract_eval
-def _(x: Any, gradient: Any, *, windows: Windows, shape: Shape) -> Any:
-    return x.update(shape=shape, weak_type=False)
-
-
-def _gradient_tangent(
-    primals: Sequence[Any], tangents: Sequence[Any], **options: Any
-) -> tuple[Array, Array]:
-    (x, gradient), (of_x, of_gradient) = primals, tangents
-    terms = []
-    if not isinstance(of_x, ad.Zero):
-        terms.append(gradient_p.bind(of_x, gradient, **options))
-    if not isinstance(of_gradient, ad.Zero):
-        terms.append(gradient_p.bind(x, of_gradient, **options))
-    return gradient_p.bind(*primals, **options), reduce(lax.add, terms)
-
-
-def _gradient_transpose(
-    kernel: Any, x: Any, gradient: Any, *, windows: Windows, shape: Shape
-) -> tuple[Any, Any]:
-    """The sum of all kernel * gradient is that of all results * gradient of results."""
-    if not ad.is_undefined_primal(x):
-        return None, conv_p.bind(x, kernel, windows=windows)
-    of_x = jax.linear_transpose(lambda x: conv_p.bind(x, kernel, windows=windows), x.aval)
-    return *of_x(gradient), None
-
-
-def _gradient_batch(
-    arrays: Sequence[Any], axes: Sequence[int | None], **options: Any
-) -> tuple[Array, int]:
-    return jax.vmap(partial(_gradient_by_xla, **options), tuple(axes))(*arrays), 0
-
-
-ad.primitive_jvps[gradient_p] = _gradient_tangent
-ad.primitive_transposes[gradient_p] = _gradient_transpose
-batching.primitive_batchers[gradient_p] = _gradient_batch

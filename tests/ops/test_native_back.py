@@ -1,4 +1,4 @@
-"""Gradients of the weights of convolutions, by the kernels for CPUs, against the definition."""
+"""Gradients of convolutions, by the kernels for CPUs, against a slow reading of the definition."""
 
 import ctypes
 from functools import partial
@@ -13,7 +13,8 @@ import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from lamina.core import programs
-from lamina.ops import library, native_conv
+from lamina.ops import library, native_back, native_conv
+from lamina.ops.conv import conv_transpose
 from lamina.ops.conv_forms import Windows
 
 rng = np.random.default_rng(29)
@@ -50,7 +51,7 @@ def check(shape, window, outputs, *, pads=None, strides=None, dilation=None):
     windows = Windows(pads or ((0, 0),) * rank, strides or (1,) * rank, dilation or (1,) * rank)
     of_kernel = (*window, shape[-1], outputs)
     x, gradient = noise(*shape), noise(*native_conv._shape(windows, shape, of_kernel))
-    step = jax.jit(partial(native_conv.gradient_p.bind, windows=windows, shape=of_kernel))
+    step = jax.jit(partial(native_back.gradient_p.bind, windows=windows, shape=of_kernel))
     found, expected = step(x, gradient), slow(x, gradient, window, windows)
     places = gradient.size / outputs
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=5e-6 * (1 + places**0.5))
@@ -124,7 +125,7 @@ def test_large_sums_are_left_to_the_pool():
     x, gradient = noise(30, 14, 15, 16), noise(30, 12, 13, 64)
 
     def step(x, gradient):
-        found = native_conv.gradient_p.bind(x, gradient, windows=windows, shape=shape)
+        found = native_back.gradient_p.bind(x, gradient, windows=windows, shape=shape)
         return found, found.sum()
 
     def loop(x, gradient):
@@ -146,8 +147,8 @@ def pair() -> tuple[Any, Any]:
     return jnp.asarray(x), jnp.asarray(noise(*native_conv._shape(WINDOWS, x.shape, SHAPE)))
 
 
-by_kernels = partial(native_conv.gradient_p.bind, windows=WINDOWS, shape=SHAPE)
-by_xla = partial(native_conv._gradient_by_xla, windows=WINDOWS, shape=SHAPE)
+by_kernels = partial(native_back.gradient_p.bind, windows=WINDOWS, shape=SHAPE)
+by_xla = partial(native_back._gradient_by_xla, windows=WINDOWS, shape=SHAPE)
 
 
 def same(found: Any, expected: Any) -> None:
@@ -272,3 +273,150 @@ def test_wrong_calls_are_refused(shapes, result, options, reason):
     call = jax.ffi.ffi_call(name, jax.ShapeDtypeStruct(result, jnp.float32))
     with pytest.raises(Exception, match=f"{name}: {reason}"):
         jax.block_until_ready(call(*map(jnp.ones, shapes), options=np.array(options, "int64")))
+
+
+def spread(gradient: Any, kernel: Any, windows: Windows, shape: tuple[int, ...]) -> np.ndarray:
+    """What each cell of an input got, one cell of the window after the other, in float64."""
+    rank = len(windows.strides)
+    room = [size + sum(pads) for size, pads in zip(shape[1:-1], windows.pads, strict=True)]
+    reach = [
+        (places - 1) * step + window
+        for places, step, window in zip(
+            gradient.shape[1:-1], windows.strides, kernel.shape[:rank], strict=True
+        )
+    ]
+    found = np.zeros((shape[0], *map(max, room, reach), shape[-1]))
+    for cell in np.ndindex(*kernel.shape[:rank]):
+        seen = tuple(
+            slice(at, at + (places - 1) * step + 1, step)
+            for at, places, step in zip(cell, gradient.shape[1:-1], windows.strides, strict=True)
+        )
+        found[(slice(None), *seen)] += gradient.astype("float64") @ kernel[cell].T
+    inside = (
+        slice(before, before + size)
+        for (before, _), size in zip(windows.pads, shape[1:-1], strict=True)
+    )
+    return found[(slice(None), *inside)]
+
+
+def check_back(shape, window, outputs, strides, befores) -> None:
+    sizes = zip(shape[1:-1], window, strides, befores, strict=True)
+    pads, places = [], []
+    for size, cells, step, before in sizes:
+        count = -(-(size + before) // step)
+        places.append(count)
+        pads.append((before, max(0, (count - 1) * step + cells - before - size)))
+    windows = Windows(tuple(pads), strides, (1,) * len(window))
+    assert native_back.goes_back(windows, shape, (*window, shape[-1], outputs))
+    gradient, kernel = noise(shape[0], *places, outputs), noise(*window, shape[-1], outputs)
+    found = jax.jit(partial(native_back.back, windows=windows, shape=shape))(gradient, kernel)
+    assert found.shape == shape
+    np.testing.assert_allclose(found, spread(gradient, kernel, windows, shape), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ((2, 9, 5), (3,), 6, (2,), (1,)),
+        ((2, 9, 20), (5,), 6, (3,), (4,)),
+        # Cells of an input that no window sees, for steps are larger than windows.
+        ((2, 9, 20), (2,), 6, (5,), (0,)),
+        ((2, 11, 9, 17), (3, 4), 7, (2, 3), (0, 2)),
+        ((3, 7, 12, 18), (1, 1), 4, (2, 2), (0, 0)),
+        ((1, 6, 13, 33), (4, 2), 37, (2, 1), (3, 1)),
+        ((1, 1, 2, 16), (3, 3), 5, (3, 2), (2, 1)),
+    ],
+)
+def test_inputs_of_windows_with_steps(case):
+    check_back(*case)
+
+
+def test_random_steps():
+    for _ in range(30):
+        window, strides = (tuple(map(int, rng.integers(1, 5, 2))) for _ in range(2))
+        befores = tuple(int(rng.integers(0, size)) for size in window)
+        images, channels, outputs = (int(n) for n in rng.integers((1, 16, 1), (4, 30, 30)))
+        size = [int(rng.integers(1, 12)) for _ in window]
+        check_back((images, *size, channels), window, outputs, strides, befores)
+
+
+STEPS = Windows(((1, 0), (0, 0)), (2, 3), (1, 1))
+INPUT = 2, 7, 8, 17
+
+
+def steps() -> tuple[Any, Any]:
+    """The gradient of a result, and a kernel."""
+    kernel = noise(3, 2, 17, 19)
+    result = native_conv._shape(STEPS, INPUT, kernel.shape)
+    return jnp.asarray(noise(*result)), jnp.asarray(kernel)
+
+
+back = partial(native_back.back_p.bind, windows=STEPS, shape=INPUT)
+back_by_xla = partial(native_back._back_by_xla, windows=STEPS, shape=INPUT)
+
+
+def test_tangents_and_gradients_of_what_goes_back():
+    arrays, directions = steps(), steps()
+    same(jax.jvp(back, arrays, directions), jax.jvp(back_by_xla, arrays, directions))
+    weights = noise(*INPUT)
+
+    def total(gradient, kernel, function):
+        return (function(gradient, kernel) ** 2 * weights).sum()
+
+    for place in 0, 1:
+        slope = jax.jit(jax.grad(total, place), static_argnums=2)
+        found, expected = (np.asarray(slope(*arrays, f)) for f in (back, back_by_xla))
+        largest = np.abs(expected).max()
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * largest)
+    stacked = [jnp.stack([one, 2 - one]) for one in arrays]
+    for axes in (0, None), (None, 0), (0, 0):
+        given = [
+            all_ if axis == 0 else one
+            for all_, one, axis in zip(stacked, arrays, axes, strict=True)
+        ]
+        same(*(jax.vmap(function, axes)(*given) for function in (back, back_by_xla)))
+
+
+def test_nothing_is_padded_by_less_than_nothing():
+    """XLA reads foreign memory then: cells that no window sees are cut off."""
+    arrays = steps()
+    for place in 0, 1:
+        slope = jax.grad(lambda *arrays: (back(*arrays) ** 2).sum(), place)
+        equations = jax.make_jaxpr(slope)(*arrays).jaxpr.eqns
+        found = [e.params["windows"].pads for e in equations if "windows" in e.params]
+        assert len(found) == 2
+        assert min(min(pads) for pads in found[1]) == 0
+
+
+def test_gradients_of_inputs_and_transposed_convolutions_come_here():
+    x, kernel = jnp.asarray(noise(*INPUT)), steps()[1]
+
+    def slope(x):
+        return jax.grad(lambda x: (convolve(x, kernel, None, STEPS) ** 2).sum())(x)
+
+    def wide(y):
+        return conv_transpose(y, kernel, strides=(2, 3), dilation=(1, 1), padding="same")
+
+    text = jax.jit(slope).lower(x).as_text()
+    assert (
+        text.count("custom_call @lamina_conv(") == 1 + 2 * 2
+    )  # of three places in a step two are seen
+    assert programs.digest(jax.make_jaxpr(slope)(x)) is not None
+    y = jnp.asarray(noise(2, 5, 4, 19))
+    text = jax.jit(wide).lower(y).as_text()
+    assert text.count("custom_call @lamina_conv(") == 2 * 2
+    assert programs.has_convolution(jax.make_jaxpr(wide)(y).jaxpr)
+    exported = jax.export.export(jax.jit(wide))(y)
+    assert "custom_call" not in exported.mlir_module()
+    same(exported.call(y), wide(y))
+    few = conv_transpose(y, kernel[..., :3, :], strides=(2, 3), dilation=(1, 1), padding="same")
+    same(wide(y)[..., :3], few)
+
+
+def test_a_transposed_convolution_of_few_channels_is_xla_s():
+    y, kernel = noise(2, 5, 3), noise(3, 20, 3)
+    form = partial(conv_transpose, strides=(2,), dilation=(1,), padding="valid")
+    assert "lamina_" not in jax.jit(form).lower(y, kernel).as_text()
+    form = partial(form, data_format="channels_first")
+    y, kernel = noise(2, 20, 5), noise(3, 20, 20)
+    assert "lamina_" not in jax.jit(form).lower(y, kernel).as_text()
