@@ -18,12 +18,12 @@ from lamina.models import Sequential
 first = Conv2D(24, 3, activation="relu", input_shape=(50, 51, 3))
 model = Sequential([first, GlobalAveragePooling2D()])
 model.compile("sgd", "mse")
-x, y = np.ones((150, 50, 51, 3), "float32"), np.ones((150, 24), "float32")
+x, y = np.ones((900, 50, 51, 3), "float32"), np.ones((900, 24), "float32")
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-model.fit(x, y, batch_size=50, epochs=2, verbose=0)
+model.fit(x, y, batch_size=300, epochs=2, verbose=0)
 before = faults()
-model.fit(x, y, batch_size=50, epochs=3, verbose=0)
+model.fit(x, y, batch_size=300, epochs=3, verbose=0)
 print(faults() - before)
 """
 
