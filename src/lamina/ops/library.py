@@ -11,7 +11,7 @@ import ctypes
 import os
 import sys
 from collections.abc import Callable
-from functools import cache, reduce
+from functools import cache, partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +119,19 @@ def transposed(by_xla: Callable[..., Array]) -> Callable[..., Any]:
         avals = [array.aval for array, one in zip(arrays, wanted, strict=True) if one]
         found = iter(jax.linear_transpose(linear, *avals)(gradient))
         return [next(found) if one else None for one in wanted]
+
+    return rule
+
+
+def vectorized(by_xla: Callable[..., Any]) -> Callable[..., Any]:
+    """The rule of `jax.vmap` for an operation: XLA's own operations, vectorized.
+
+    Args:
+        by_xla: the operation by these.
+    """
+
+    def rule(arrays: Any, axes: Any, **options: Any) -> tuple[Any, int]:
+        return jax.vmap(partial(by_xla, **options), tuple(axes))(*arrays), 0
 
     return rule
 

@@ -94,18 +94,6 @@ def _(x: Any, gradient: Any, *, windows: Windows, shape: Shape) -> Any:
     return x.update(shape=shape, weak_type=False)
 
 
-def _gradient_tangent(
-    primals: Sequence[Any], tangents: Sequence[Any], **options: Any
-) -> tuple[Array, Array]:
-    (x, gradient), (of_x, of_gradient) = primals, tangents
-    terms = []
-    if not isinstance(of_x, ad.Zero):
-        terms.append(gradient_p.bind(of_x, gradient, **options))
-    if not isinstance(of_gradient, ad.Zero):
-        terms.append(gradient_p.bind(x, of_gradient, **options))
-    return gradient_p.bind(*primals, **options), reduce(lax.add, terms)
-
-
 def _gradient_transpose(
     kernel: Any, x: Any, gradient: Any, *, windows: Windows, shape: Shape
 ) -> tuple[Any, Any]:
@@ -116,23 +104,12 @@ def _gradient_transpose(
     return *of_x(gradient), None
 
 
-def _gradient_batch(
-    arrays: Sequence[Any], axes: Sequence[int | None], **options: Any
-) -> tuple[Array, int]:
-    return jax.vmap(partial(_gradient_by_xla, **options), tuple(axes))(*arrays), 0
-
-
-ad.primitive_jvps[gradient_p] = _gradient_tangent
-ad.primitive_transposes[gradient_p] = _gradient_transpose
-batching.primitive_batchers[gradient_p] = _gradient_batch
-
-
 def goes_back(windows: Windows, x: Shape, kernel: Shape) -> bool:
     """Whether the kernels find gradients of an input of this shape from those of the result."""
     if len(windows.strides) > 2 or x[-1] < library.fewest() or max(windows.dilation) > 1:
         return False
     spans = zip(windows.pads, kernel, strict=False)
-    return all(0 <= min(pads) and max(pads) < window for pads, window in spans)
+    return all(min(pads) >= 0 and max(pads) < window for pads, window in spans)
 
 
 def back(gradient: Array, kernel: Array, windows: Windows, shape: Shape) -> Array:
@@ -256,18 +233,6 @@ def _(gradient: Any, kernel: Any, *, windows: Windows, shape: Shape) -> Any:
     return gradient.update(shape=shape, weak_type=False)
 
 
-def _back_tangent(
-    primals: Sequence[Any], tangents: Sequence[Any], **options: Any
-) -> tuple[Array, Array]:
-    (gradient, kernel), (of_gradient, of_kernel) = primals, tangents
-    terms = []
-    if not isinstance(of_gradient, ad.Zero):
-        terms.append(back_p.bind(of_gradient, kernel, **options))
-    if not isinstance(of_kernel, ad.Zero):
-        terms.append(back_p.bind(gradient, of_kernel, **options))
-    return back_p.bind(*primals, **options), reduce(lax.add, terms)
-
-
 def _back_transpose(
     x: Any, gradient: Any, kernel: Any, *, windows: Windows, shape: Shape
 ) -> tuple[Any, Any]:
@@ -289,14 +254,22 @@ def _back_transpose(
     return None, gradient_p.bind(x, gradient, windows=windows, shape=kernel.aval.shape)
 
 
-def _back_batch(
-    arrays: Sequence[Any], axes: Sequence[int | None], **options: Any
-) -> tuple[Array, int]:
-    return jax.vmap(partial(_back_by_xla, **options), tuple(axes))(*arrays), 0
+def _tangent(
+    primitive: Any, primals: Sequence[Any], tangents: Sequence[Any], **options: Any
+) -> tuple[Array, Array]:
+    """The tangent of what is linear in each of its arrays."""
+    terms = []
+    for place, tangent in enumerate(tangents):
+        if not isinstance(tangent, ad.Zero):
+            arrays = [*primals]
+            arrays[place] = tangent
+            terms.append(primitive.bind(*arrays, **options))
+    return primitive.bind(*primals, **options), reduce(lax.add, terms)
 
 
-ad.primitive_jvps[back_p] = _back_tangent
+for _primitive, _form in ((gradient_p, _gradient_by_xla), (back_p, _back_by_xla)):
+    ad.primitive_jvps[_primitive] = partial(_tangent, _primitive)
+    batching.primitive_batchers[_primitive] = library.vectorized(_form)
+ad.primitive_transposes[gradient_p] = _gradient_transpose
 ad.primitive_transposes[back_p] = _back_transpose
-batching.primitive_batchers[back_p] = _back_batch
-
 ad.primitive_transposes[conv_p] = _transpose

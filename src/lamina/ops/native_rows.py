@@ -240,20 +240,15 @@ def _batch_dot(
         x = jnp.moveaxis(x, axes[0], 0)
         if multiplies(x, *others):
             return dot_p.bind(x, *others, relu=relu, transposed=False), 0
-    return _batch(_dot_by_xla, arrays, axes, relu=relu, transposed=transposed)
-
-
-def _batch(
-    by_xla: Any, arrays: Sequence[Any], axes: Sequence[int | None], **options: Any
-) -> tuple[Array, int]:
-    return jax.vmap(partial(by_xla, **options), tuple(axes))(*arrays), 0
+    return _by_xla_vectorized(arrays, axes, relu=relu, transposed=transposed)
 
 
 ad.primitive_jvps[dot_p] = _dot_tangent
 ad.defjvp(take_p, lambda tangent, table, index: _take_by_xla(tangent, index), None)
 _by_xla_transposed = library.transposed(_dot_by_xla)
+_by_xla_vectorized = library.vectorized(_dot_by_xla)
 ad.primitive_transposes[dot_p] = _dot_transpose
 ad.primitive_transposes[take_p] = library.transposed(_take_by_xla)
 batching.primitive_batchers[dot_p] = _batch_dot
-batching.primitive_batchers[take_p] = partial(_batch, _take_by_xla)
-batching.primitive_batchers[search_p] = partial(_batch, _search_by_xla)
+batching.primitive_batchers[take_p] = library.vectorized(_take_by_xla)
+batching.primitive_batchers[search_p] = library.vectorized(_search_by_xla)
