@@ -55,11 +55,13 @@ class Worker:
     def build(self, work: dict[str, Any]) -> dict[str, Any]:
         """Make the data and the model, with the first weights."""
         self._work = workloads.from_json(work)
-        x, y = workloads.data(self._work)
+        (x, y), weights = workloads.data(self._work), workloads.weights(self._work)
         start = time.perf_counter()
-        self._contender.build(self._work, x, y, workloads.weights(self._work))
+        self._contender.build(self._work, x, y, weights)
+        seconds = time.perf_counter() - start
+        del weights
         gc.collect()
-        return {"seconds": time.perf_counter() - start}
+        return {"seconds": seconds}
 
     def fit(self, batches: int, epochs: int = 1, shuffle: bool = True) -> dict[str, Any]:
         """Train on the first rows of the data."""
