@@ -148,3 +148,20 @@ def test_maxout_takes_the_largest_product():
     expected = np.max([x @ kernel[k] + bias[k] for k in range(2)], axis=0)
     found = keras1.maxout(*map(jnp.asarray, (x, kernel, bias)))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_connections_serve_32_bits_and_then_64():
+    """Their arrays are kept, and JAX keeps by the array what it made of it."""
+
+    pairs = local.connections((7,), (3,), (2,), "valid", (2, 3), "channels_last")
+
+    def total(x):
+        kernel = jnp.arange(len(pairs[0]), dtype=x.dtype)
+        return (local.sparse_matrix(x, kernel, pairs, 9) ** 2).sum()
+
+    x = noise(2, 14)
+    value = jax.jit(total)(x)
+    with jax.enable_x64(True):
+        again, slope = jax.jit(jax.value_and_grad(total))(x.astype("float64"))
+    np.testing.assert_allclose(again, value, rtol=1e-5)
+    np.testing.assert_allclose(np.vdot(slope, x), 2 * float(again), rtol=1e-12)

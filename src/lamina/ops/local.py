@@ -177,7 +177,8 @@ def connections(
             np.expand_dims(seen, (rank, 2 * rank + 1)), (*counts, outer, *sizes, inner)
         )
     rows, columns = np.nonzero(seen.reshape(math.prod(counts) * outer, -1))
-    return rows, columns
+    # JAX keeps what it makes of 64 bits by the array, which may be read with them and without.
+    return rows.astype("int32"), columns.astype("int32")
 
 
 def sparse_matrix(x: Any, kernel: Any, pairs: tuple[np.ndarray, np.ndarray], outputs: int) -> Array:
