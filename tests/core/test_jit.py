@@ -1,6 +1,8 @@
 """Running compiled code: what happens around a call."""
 
 import gc
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -275,3 +277,39 @@ class TestStored:
         jit.compile(function, stored=0)(np.ones(3))
         assert enabled == [False]
         assert gc.isenabled()
+
+
+FIRST_FIT = """
+import gc, sys
+import numpy as np
+import lamina.layers as layers
+from lamina.models import Sequential
+looks = []
+gc.callbacks.append(lambda phase, about: looks.append((phase, about["generation"])))
+model = Sequential([layers.Dense(3, input_shape=(4,), activation="softmax")])
+model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+model.fit(np.ones((8, 4)), np.ones(8), batch_size=4, verbose=0)
+model.predict(np.ones((8, 4)), batch_size=4)
+print("jax.extend" in sys.modules, ("start", 2) in looks)
+"""
+
+
+def test_a_first_fit_neither_imports_pallas_nor_looks_through_all_objects():
+    command = [sys.executable, "-c", FIRST_FIT]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["False", "False"], done.stderr
+
+
+def test_what_somebody_froze_stays_frozen():
+    jit.put_off_first_look.cache_clear()
+    gc.freeze()
+    try:
+        count = gc.get_freeze_count()
+        jit.put_off_first_look()
+        assert gc.get_freeze_count() == count > 0
+    finally:
+        gc.unfreeze()
+    jit.put_off_first_look.cache_clear()
+    jit.put_off_first_look()
+    assert gc.get_freeze_count() == 0
+    assert gc.get_count()[1:] == (0, 0)

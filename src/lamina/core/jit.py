@@ -103,32 +103,23 @@ def tidy(function: Function) -> Function:
             raise
         finally:
             if collects:
-                _first_look.put_off()
+                put_off_first_look()
                 gc.enable()
 
     return cast("Function", run)
 
 
-class _FirstLook:
-    """The first look of Python's garbage collector through all there is since lamina was imported.
+@cache
+def put_off_first_look() -> None:
+    """Count all objects as old, once: none as new since Python's garbage collector looked last.
 
-    It is due when the first program was traced: most of what there is came with the imports. To
-    wait for it takes a twentieth of a first ``fit`` whose programs are on disk, and it finds
-    nothing, for modules stay. So it is put off, once, until as much again was made.
+    Its first look through all there is is due when the first program was traced: most of what there
+    is came with the imports. To wait for it takes a twentieth of a first ``fit`` whose programs are
+    on disk, and it finds nothing, for modules stay. It comes when as much again was made.
     """
-
-    def __init__(self) -> None:
-        self._due = True
-
-    def put_off(self) -> None:
-        """Count all objects as old, and none of them as new since the last look."""
-        if self._due and not gc.get_freeze_count():
-            gc.freeze()
-            gc.unfreeze()
-        self._due = False
-
-
-_first_look = _FirstLook()
+    if not gc.get_freeze_count():  # what somebody froze stays so
+        gc.freeze()
+        gc.unfreeze()
 
 
 class Stored:

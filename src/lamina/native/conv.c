@@ -71,7 +71,8 @@ static int run_task(const void *what, int64_t task, float **copy) {
     x += (from[0] * width + from[1]) * conv->channels;
   } else {
     if (!*copy) {
-      const int64_t cells = lamina_reach(conv, 0, division->tile[0]) * lamina_reach(conv, 1, division->tile[1]);
+      const int64_t rows = lamina_reach(conv, 0, division->tile[0]);
+      const int64_t cells = rows * lamina_reach(conv, 1, division->tile[1]);
       *copy = malloc(cells * conv->channels * sizeof(float));
       if (!*copy) return 0;
     }
@@ -120,7 +121,8 @@ static int64_t divide(Division *division, int64_t wanted, int width) {
   division->tile[1] = 2 * result[1] <= 3 * TILE_PLACES ? result[1] : TILE_PLACES;
   const int64_t row = lamina_reach(conv, 1, division->tile[1]) * channels * (int64_t)sizeof(float);
   division->tile[0] = 1;
-  while (division->tile[0] < result[0] && lamina_reach(conv, 0, division->tile[0] + 1) * row <= TILE_BYTES)
+  while (division->tile[0] < result[0] &&
+         lamina_reach(conv, 0, division->tile[0] + 1) * row <= TILE_BYTES)
     division->tile[0]++;
   int64_t tiles = count_tiles(division);
   if (tiles < wanted && division->tile[0] > 1) {

@@ -27,9 +27,9 @@ double lamina_conv_products(const Conv *conv);
 int lamina_convolve(const Conv *conv, const Threads *threads);
 int lamina_winograd(const Conv *conv, const Threads *threads, const Kernels *kernels);
 
-/* The gradient of the kernel of a convolution, which is that without its kernel, bias and result. */
+/* The gradient of a convolution's kernel. */
 typedef struct {
-  Conv conv;
+  Conv conv;         /* without kernel, bias and y */
   const float *of_y; /* the gradient of the result, of its shape */
   float *of_kernel;  /* of the shape of the kernel */
 } Gradient;

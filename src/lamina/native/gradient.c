@@ -14,22 +14,22 @@
 #include <string.h>
 
 enum {
-  CHUNK_PLACES = 384,    /* at most, unless a row has more than this and is not divided */
-  LEAST_CHUNKS = 2,      /* of a group, */
-  SUMS_BYTES = 8 << 20,  /* of all groups */
-  ROWS_PER_TASK = 16     /* of the kernel, added up together */
+  CHUNK_PLACES = 384,   /* at most */
+  LEAST_CHUNKS = 2,     /* of a group */
+  SUMS_BYTES = 8 << 20, /* of all groups, at most, where there are several */
+  ROWS_PER_TASK = 16    /* of the kernel, whose sums are added up */
 };
 
 typedef struct {
   Gradient gradient;
   Compute *compute;
-  int64_t width;            /* of the vectors */
+  int64_t width;                 /* of the vectors */
   int64_t images, rows, columns; /* of a chunk */
-  int64_t bands, pieces;    /* chunks along rows and columns */
+  int64_t bands, pieces;         /* chunks along rows and columns */
   int64_t chunks, groups;
-  int64_t part, parts;      /* outputs of a part, but for the last, and number of parts */
-  int64_t room;             /* numbers of a row of the sums: of whole vectors */
-  float *sums;              /* (groups, window[0], window[1], channels, room) */
+  int64_t part, parts;           /* outputs of a part, but for the last, and number of parts */
+  int64_t room;                  /* numbers of a row of the sums: of whole vectors */
+  float *sums;                   /* (groups, window[0], window[1], channels, room) */
 } Division;
 
 static int64_t kernel_rows(const Conv *conv) {

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from lamina.ops import library, native_back, native_conv
-from lamina.ops.conv_forms import Windows, convolve, depths_as_channels
+from lamina.ops.conv_forms import Windows, backwards, convolve, depths_as_channels
 from lamina.ops.geometry import (
     axis_names,
     conv_output_size,
@@ -237,28 +237,8 @@ def conv_transpose(
     return _transposed(x, kernel, tuple(strides), tuple(dilation), tuple(pads), data_format)
 
 
-def _backwards(
-    x: Array,
-    kernel: Array,
-    strides: tuple[int, ...],
-    dilation: tuple[int, ...],
-    pads: tuple[tuple[int, int], ...],
-    data_format: DataFormat,
-) -> Array:
-    window = kernel.shape[:-2]
-    return lax.conv_general_dilated(
-        x,
-        jnp.swapaxes(jnp.flip(kernel, range(len(window))), -1, -2),
-        (1,) * len(window),
-        pads,
-        lhs_dilation=strides,
-        rhs_dilation=dilation,
-        dimension_numbers=axis_names(x.ndim, data_format),
-    )
-
-
 def _backwards_forward(x: Array, kernel: Array, *plan: Any) -> tuple[Array, Any]:
-    return _backwards(x, kernel, *plan), (x, kernel)
+    return backwards(x, kernel, *plan), (x, kernel)
 
 
 def _backwards_backward(
@@ -296,7 +276,7 @@ def _backwards_backward(
     return to_input, pull(x)[0]
 
 
-_transposed = jax.custom_vjp(_backwards, nondiff_argnums=(2, 3, 4, 5))
+_transposed = jax.custom_vjp(backwards, nondiff_argnums=(2, 3, 4, 5))
 _transposed.defvjp(_backwards_forward, _backwards_backward)
 
 

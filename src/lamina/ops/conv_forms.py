@@ -199,6 +199,41 @@ def _each_number_tangent(
     return value, reduce(lax.add, terms) if terms else jnp.zeros_like(value)
 
 
+def backwards(
+    x: Array,
+    kernel: Array,
+    strides: tuple[int, ...],
+    dilation: tuple[int, ...],
+    pads: tuple[tuple[int, int], ...],
+    data_format: DataFormat,
+) -> Array:
+    """Spread an array as a convolution collects one: with zeros between its places.
+
+    Args:
+        x: array of the shape of the convolution's result.
+        kernel: that of the convolution.
+        strides: its steps.
+        dilation: distances of its window's cells.
+        pads: zeros before and after each spatial axis of `x`.
+        data_format: where the channels are.
+    """
+    return lax.conv_general_dilated(
+        x,
+        turned(kernel),
+        (1,) * len(pads),
+        pads,
+        lhs_dilation=strides,
+        rhs_dilation=dilation,
+        dimension_numbers=axis_names(x.ndim, data_format),
+    )
+
+
+def turned(kernel: Array) -> Array:
+    """A kernel with its cells in reverse, and channels for outputs."""
+    axes = range(kernel.ndim - 2)
+    return lax.transpose(lax.rev(kernel, axes), (*axes, kernel.ndim - 1, kernel.ndim - 2))
+
+
 def depths_as_channels(
     windows: Windows, x: Array, kernel: Array, flat: Callable[..., Array]
 ) -> Array:

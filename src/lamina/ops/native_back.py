@@ -19,8 +19,7 @@ from jax import lax
 from jax.interpreters import ad, batching
 
 from lamina.ops import library
-from lamina.ops.conv_forms import Windows, whole
-from lamina.ops.geometry import axis_names
+from lamina.ops.conv_forms import Windows, backwards, turned, whole
 from lamina.ops.native_conv import Shape, by_xla, conv_p
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def _transpose(gradient: Any, x: Any, kernel: Any, *, windows: Windows) -> tuple
     shape = x.aval.shape
     mirrored = _mirrored(windows, shape, kernel.shape)
     if mirrored is not None:
-        return conv_p.bind(gradient, _turned(kernel), windows=mirrored), None
+        return conv_p.bind(gradient, turned(kernel), windows=mirrored), None
     if _is_plain(windows, gradient, kernel) and goes_back(windows, shape, kernel.shape):
         return back_p.bind(gradient, kernel, windows=windows, shape=shape), None
     form = partial(by_xla, windows=windows, form=whole)
@@ -51,12 +50,6 @@ def _mirrored(windows: Windows, x: Shape, kernel: Shape) -> Windows | None:
         span = (kernel[axis] - 1) * windows.dilation[axis]
         pads.append((span - before, span - after))
     return windows._replace(pads=tuple(pads)) if min(map(min, pads)) >= 0 else None
-
-
-def _turned(kernel: Array) -> Array:
-    """A kernel with its cells in reverse, and channels for outputs."""
-    axes = range(kernel.ndim - 2)
-    return lax.transpose(lax.rev(kernel, axes), (*axes, kernel.ndim - 1, kernel.ndim - 2))
 
 
 def _is_plain(windows: Windows, *arrays: Array) -> bool:
@@ -87,11 +80,6 @@ def _gradient_by_kernels(x: Array, gradient: Array, *, windows: Windows, shape: 
 
 
 gradient_p = library.primitive("lamina_conv_gradient", _gradient_by_kernels, _gradient_by_xla)
-
-
-@gradient_p.def_abstract_eval
-def _(x: Any, gradient: Any, *, windows: Windows, shape: Shape) -> Any:
-    return x.update(shape=shape, weak_type=False)
 
 
 def _gradient_transpose(
@@ -138,15 +126,8 @@ def _back_by_xla(gradient: Array, kernel: Array, *, windows: Windows, shape: Sha
     ):
         first = (window - 1) * gap - before
         pads.append((first, size - 1 - (places - 1) * step + (window - 1) * gap - first))
-    return lax.conv_general_dilated(
-        gradient,
-        _turned(kernel),
-        (1,) * len(pads),
-        pads,
-        lhs_dilation=windows.strides,
-        rhs_dilation=windows.dilation,
-        dimension_numbers=axis_names(gradient.ndim, windows.data_format),
-    )
+    plan = windows.strides, windows.dilation, tuple(pads), windows.data_format
+    return backwards(gradient, kernel, *plan)
 
 
 def _back_by_kernels(gradient: Array, kernel: Array, *, windows: Windows, shape: Shape) -> Array:
@@ -221,16 +202,11 @@ def _part(
     seen = lax.slice(gradient, (0, *first, 0), (gradient.shape[0], *last, gradient.shape[-1]))
     pads = tuple((max(phase.before, 0), max(phase.after, 0)) for phase in plan)
     windows = windows._replace(pads=pads, strides=(1,) * len(plan))
-    weights = _turned(kernel[tuple(phase.cells for phase in plan)])
+    weights = turned(kernel[tuple(phase.cells for phase in plan)])
     return conv_p.bind(seen, weights, windows=windows)
 
 
 back_p = library.primitive("lamina_conv_back", _back_by_kernels, _back_by_xla)
-
-
-@back_p.def_abstract_eval
-def _(gradient: Any, kernel: Any, *, windows: Windows, shape: Shape) -> Any:
-    return gradient.update(shape=shape, weak_type=False)
 
 
 def _back_transpose(
@@ -254,6 +230,10 @@ def _back_transpose(
     return None, gradient_p.bind(x, gradient, windows=windows, shape=kernel.aval.shape)
 
 
+def _shaped(first: Any, second: Any, *, windows: Windows, shape: Shape) -> Any:
+    return first.update(shape=shape, weak_type=False)
+
+
 def _tangent(
     primitive: Any, primals: Sequence[Any], tangents: Sequence[Any], **options: Any
 ) -> tuple[Array, Array]:
@@ -268,6 +248,7 @@ def _tangent(
 
 
 for _primitive, _form in ((gradient_p, _gradient_by_xla), (back_p, _back_by_xla)):
+    _primitive.def_abstract_eval(_shaped)
     ad.primitive_jvps[_primitive] = partial(_tangent, _primitive)
     batching.primitive_batchers[_primitive] = library.vectorized(_form)
 ad.primitive_transposes[gradient_p] = _gradient_transpose
