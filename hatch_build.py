@@ -24,12 +24,13 @@ FLAGS = [
     "-fPIC",
     "-fvisibility=hidden",
     "-Wall",
+    *(["-pthread"] if os.name == "posix" else []),
 ]
 AVX2 = ["-mavx2", "-mfma"]
 AVX512 = ["-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", "-mprefer-vector-width=512"]
 X86 = platform.machine().lower() in {"x86_64", "amd64"}
 # These are compiled once for each width of vectors; the library chooses where it runs.
-VECTORS = ("rows", "tiles", "sums", "windows", "moments")
+VECTORS = ("rows", "tiles", "sums", "windows", "moments", "each")
 WIDTHS: dict[int, list[str]] = {16: [*AVX512, *AVX2], 8: AVX2, 4: AVX2} if X86 else {4: []}
 
 # All else must run on every machine of the architecture, also where a compiler means a newer one.

@@ -27,6 +27,9 @@ SLOW = 2.0
 CALLS = 0.05
 """Seconds of single calls in a round."""
 
+CALL_ROUNDS = 9
+"""Rounds of single calls: they take little time, and differ more than whole epochs."""
+
 TOLERANCE = 1e-5
 """How far predictions and first losses may be apart."""
 
@@ -135,17 +138,21 @@ def in_turns(
     }
     batches = {"batches": work.batches}
     plan = {
-        "train": (fits, 0.65),
-        "predict": (turns(workers, 1e-3 * work.batches, "predict", **batches), 0.2),
-        "one": (turns(workers, 1e-6, "one", seconds=CALLS), 0.1),
-        "call": (turns(workers, 1e-6, "call", seconds=CALLS), 0.05),
+        "train": (fits, options.rounds, 0.75 * options.seconds),
+        "predict": (
+            turns(workers, 1e-3 * work.batches, "predict", **batches),
+            options.rounds,
+            0.25 * options.seconds,
+        ),
+        "one": (turns(workers, 1e-6, "one", seconds=CALLS), CALL_ROUNDS, None),
+        "call": (turns(workers, 1e-6, "call", seconds=CALLS), CALL_ROUNDS, None),
     }
     found = {}
     for measure in measures:
-        runs, share = plan[measure]
+        runs, count, seconds = plan[measure]
         # Whole fits and predictions were run before.
         warm = 0 if measure in {"train", "predict"} else 1
-        taken = rounds(runs, options.rounds, warm, options.seconds * share)
+        taken = rounds(runs, count, warm, seconds)
         found[measure] = {name: one for name, one in taken.items() if np.isfinite(one).all()}
     return found
 

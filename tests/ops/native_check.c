@@ -1,5 +1,5 @@
-/* Convolutions, gradients of their kernels, products, pooling and steps of Adam of random sizes
-   beside a slow reading of the definition, on several threads.
+/* Convolutions, gradients of their kernels, products, pooling, steps of Adam and what is done number by
+   number, of random sizes, beside a slow reading of the definition, on several threads.
 
    Arguments: number of each, seed. Each array has a block of memory of exactly its size, so
    that sanitizers see what is read or written beside it. */
@@ -7,6 +7,7 @@
 #include "adam.h"
 #include "conv.h"
 #include "dot.h"
+#include "numbers.h"
 #include "pooling.h"
 
 #include <math.h>
@@ -72,9 +73,9 @@ static double difference(const Conv *c) {
   return worst;
 }
 
-/* Up to four threads; half of the callers do not wait for them. */
+/* Up to four threads, of this program or of the library; half of the callers do not wait for them. */
 static Threads some_threads(void) {
-  Threads threads = {.count = 1 + below(4), .schedule = schedule, .end = &ends};
+  Threads threads = {.count = 1 + below(4), .own = below(2), .schedule = schedule, .end = &ends};
   if (below(2)) threads.ended = end;
   return threads;
 }
@@ -145,12 +146,13 @@ static int multiplies(int round) {
 
 /* Whether pooling is that of the definition. */
 static int pools(int round) {
-  Pooling p = {.images = 1 + below(4), .channels = 4 + below(100), .means = below(2)};
+  Pooling p = {.images = 1 + below(round % 8 ? 4 : 2), .channels = 4 + below(100), .means = below(2)};
+  if (round % 16 == 0) p.channels += 100 + below(200); /* which threads divide */
   lamina_use_widest(4 << below(3));
   for (int axis = 0; axis < 2; axis++) {
-    p.window[axis] = 1 + below(round % 4 ? 3 : 20);
+    p.window[axis] = 1 + below(round % 4 ? 3 : round % 8 ? 20 : 60);
     p.step[axis] = 1 + below(3);
-    p.result[axis] = 1 + below(12);
+    p.result[axis] = 1 + below(round % 8 ? 12 : 2);
     p.size[axis] = (p.result[axis] - 1) * p.step[axis] + p.window[axis] + below(p.step[axis]);
   }
   float *x = noise(p.images * p.size[0] * p.size[1] * p.channels);
@@ -217,6 +219,32 @@ static int moves(int round) {
   return done && ended && worst < 1e-5;
 }
 
+/* Whether what is done number by number is that of the definition. */
+static int goes_by_numbers(int round) {
+  const int normalizes = below(2), shifts = normalizes && below(2), adds = below(2);
+  const int64_t rows = 1 + below(round % 3 ? 9 : 500), channels = 4 + below(round % 5 ? 90 : 30000);
+  lamina_use_widest(4 << below(3));
+  const int64_t size = rows * channels > 400000 ? channels : rows * channels;
+  float *x = noise(size), *other = adds ? noise(size) : NULL, *y = noise(size);
+  float *mean = normalizes ? noise(channels) : NULL, *scale = normalizes ? noise(channels) : NULL;
+  float *shift = shifts ? noise(channels) : NULL;
+  const Each each = {x, mean, scale, shift, other, y, size / channels, channels, below(2)};
+  const Threads threads = some_threads();
+  const int done = lamina_for_each(&each, &threads), ended = finish(&threads);
+  double worst = 0;
+  for (int64_t at = 0; at < size; at++) {
+    const int64_t c = at % channels;
+    double value = x[at];
+    if (normalizes) value = (value - mean[c]) * scale[c];
+    if (shifts) value += shift[c];
+    if (adds) value += other[at];
+    if (each.relu && value < 0) value = 0;
+    worst = fmax(worst, fabs(y[at] - value));
+  }
+  free(x), free(other), free(y), free(mean), free(scale), free(shift);
+  return done && ended && worst < 1e-6;
+}
+
 int main(int arguments, char **texts) {
   const int rounds = arguments > 1 ? atoi(texts[1]) : 300;
   srand(arguments > 2 ? atoi(texts[2]) : 1);
@@ -266,8 +294,8 @@ int main(int arguments, char **texts) {
     }
     const int right = has_gradient(&c);
     free(x), free(kernel), free(bias), free(y);
-    if (!right || !multiplies(round) || !pools(round) || !moves(round)) {
-      printf("round %d: wrong gradient, product, pooling or step of Adam\n", round);
+    if (!right || !multiplies(round) || !pools(round) || !moves(round) || !goes_by_numbers(round)) {
+      printf("round %d: wrong gradient, product, pooling, step of Adam or numbers\n", round);
       return 1;
     }
   }

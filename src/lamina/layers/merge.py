@@ -15,7 +15,7 @@ from lamina.core.layer import Layer
 from lamina.core.shapes import is_shape
 from lamina.layers import checks
 from lamina.layers.elementwise import as_float
-from lamina.ops import norm
+from lamina.ops import native_each, norm
 from lamina.ops import shape as ops
 from lamina.typing import LayerOptions, Nested, Shape
 
@@ -123,7 +123,7 @@ class Add(Elements):
     """
 
     def combined(self, values: list[Array]) -> Array:
-        return reduce(jnp.add, values)
+        return reduce(native_each.add, values)
 
 
 @registry.register("layer")

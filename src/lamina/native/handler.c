@@ -1,50 +1,18 @@
 /* What XLA calls: checks of shapes, and vectorization over leading axes. */
 
 #include "adam.h"
+#include "call.h"
 #include "conv.h"
 #include "dot.h"
-#include "pooling.h"
-#include "xla.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define PUBLIC __attribute__((visibility("default")))
 
 enum {
   MOST_AXES = 16,
   FEWEST_AWAY = 40000000, /* products, some hundred microseconds: from here on only the pool works */
   NUMBER_PRODUCTS = 40    /* that take as long as a step of Adam for one number */
 };
-
-typedef struct {
-  const XlaFunctions *functions;
-  XlaContext *context;
-} Caller;
-
-static XlaError *failure(const XlaFunctions *functions, int code, const char *message) {
-  XlaErrorArguments arguments = {sizeof arguments, NULL, message, code};
-  return functions->error(&arguments);
-}
-
-static int none(const XlaFunctions *functions, XlaError *error) {
-  if (!error) return 1;
-  XlaForgetArguments arguments = {sizeof arguments, NULL, error};
-  functions->forget(&arguments);
-  return 0;
-}
-
-static void schedule(void *pool_data, void (*function)(void *data), void *data) {
-  const Caller *pool = pool_data;
-  XlaScheduleArguments arguments = {sizeof arguments, NULL, pool->context, function, data};
-  if (!none(pool->functions, pool->functions->schedule(&arguments))) function(data);
-}
-
-static int64_t count_threads(const Caller *pool) {
-  int64_t threads = 1;
-  XlaThreadsArguments arguments = {sizeof arguments, NULL, pool->context, &threads};
-  return none(pool->functions, pool->functions->threads(&arguments)) ? threads : 1;
-}
 
 /* How far an array goes on for each step along the leading axes of the result. */
 static int64_t strides(const XlaBuffer *array, const XlaBuffer *y, int64_t leading, int64_t size,
@@ -54,12 +22,6 @@ static int64_t strides(const XlaBuffer *array, const XlaBuffer *y, int64_t leadi
     found[axis] = array->dims[axis] == 1 ? 0 : size;
     size *= array->dims[axis];
   }
-  return size;
-}
-
-static int64_t volume(const int64_t *dims, int64_t axes) {
-  int64_t size = 1;
-  for (int64_t axis = 0; axis < axes; axis++) size *= dims[axis];
   return size;
 }
 
@@ -98,11 +60,11 @@ static void keep_promise(void *data, int well) {
   free(data);
   if (well) {
     XlaFutureArguments arguments = {sizeof arguments, NULL, promise.future};
-    none(promise.functions, promise.functions->available(&arguments));
+    lamina_none(promise.functions, promise.functions->available(&arguments));
   } else {
-    XlaError *error = failure(promise.functions, XLA_EXHAUSTED, "lamina: out of memory");
+    XlaError *error = lamina_failure(promise.functions, XLA_EXHAUSTED, "lamina: out of memory");
     XlaFutureErrorArguments arguments = {sizeof arguments, NULL, promise.future, error};
-    none(promise.functions, promise.functions->broken(&arguments));
+    lamina_none(promise.functions, promise.functions->broken(&arguments));
   }
 }
 
@@ -116,7 +78,7 @@ static int multiply(const void *dot, const Threads *threads) { return lamina_mul
 static int run_away(Run *run, const void *what, Threads threads, const Caller *pool, XlaFuture **future) {
   Promise *promise = malloc(sizeof *promise);
   XlaFutureArguments arguments = {sizeof arguments, NULL, NULL};
-  if (!promise || !none(pool->functions, pool->functions->future(&arguments))) {
+  if (!promise || !lamina_none(pool->functions, pool->functions->future(&arguments))) {
     free(promise);
     return 0;
   }
@@ -132,8 +94,8 @@ static int run_away(Run *run, const void *what, Threads threads, const Caller *p
    run by the thread that was the last at it: by one of the pool, so that none besides these works,
    for which there would be no core. */
 static int run_here_or_away(Run *run, const void *what, double products, Caller *pool, XlaFuture **future) {
-  const Threads threads = {.count = count_threads(pool), .pool = pool, .schedule = schedule};
-  if (threads.count > 1 && !lamina_in_pool() && products >= FEWEST_AWAY)
+  const Threads threads = lamina_threads(pool);
+  if (threads.count > 1 && threads.own && products >= FEWEST_AWAY)
     return run_away(run, what, threads, pool, future);
   return run(what, &threads);
 }
@@ -142,8 +104,8 @@ static int run_here_or_away(Run *run, const void *what, double products, Caller 
 static int convolve_all(Conv conv, const XlaBuffer *arrays[4], int64_t leading, Caller *pool,
                         XlaFuture **future) {
   int64_t steps[4][MOST_AXES], sizes[4];
-  const int64_t own[4] = {volume(arrays[0]->dims + leading, 4), volume(arrays[1]->dims + leading, 4),
-                          conv.outputs, volume(arrays[3]->dims + leading, 4)};
+  const int64_t own[4] = {lamina_volume(arrays[0]->dims + leading, 4), lamina_volume(arrays[1]->dims + leading, 4),
+                          conv.outputs, lamina_volume(arrays[3]->dims + leading, 4)};
   for (int i = 0; i < 4; i++) {
     sizes[i] = arrays[i] ? strides(arrays[i], arrays[3], leading, own[i], steps[i]) : own[i];
     if (sizes[i] < 0) return -1;
@@ -154,7 +116,7 @@ static int convolve_all(Conv conv, const XlaBuffer *arrays[4], int64_t leading, 
     conv.images *= count; /* one kernel for all */
     return run_here_or_away(convolve, &conv, lamina_conv_products(&conv), pool, future);
   }
-  const Threads threads = {.count = count_threads(pool), .pool = pool, .schedule = schedule};
+  const Threads threads = lamina_threads(pool);
   const float *x = conv.x, *kernel = conv.kernel, *bias = conv.bias;
   float *y = conv.y;
   for (int64_t number = 0; number < count; number++) {
@@ -179,24 +141,15 @@ PUBLIC int lamina_conv_fewest(void) { return lamina_fewest(); }
 
 PUBLIC int lamina_conv_use_widest(int most) { return lamina_use_widest(most); }
 
-/* Whether XLA asks for the version only; it is told. */
-static int asks_for_version(XlaCall *call) {
-  if (!call->extensions || call->extensions->kind != XLA_METADATA) return 0;
-  XlaVersion *version = &((XlaMetadataExtension *)call->extensions)->metadata->version;
-  version->major = XLA_MAJOR;
-  version->minor = XLA_MINOR;
-  return 1;
-}
-
 /* Inputs are x, kernel and perhaps a bias. The attribute says how many zeros stand before both axes,
    the steps, the gaps, whether negative results become zero, and whether sums are exact (`Conv`).
    All arrays may have further axes first: of the size that they have in the result, or of size 1. */
 PUBLIC XlaError *lamina_conv(XlaCall *call) {
-  if (asks_for_version(call)) return NULL;
+  if (lamina_asks_for_version(call)) return NULL;
   const int64_t count = call->arguments.count;
   const XlaArray *options = call->attributes.count == 1 ? call->attributes.items[0] : NULL;
   if (count < 2 || count > 3 || call->results.count != 1 || !options || options->size != 8)
-    return failure(call->functions, XLA_INVALID, "lamina_conv: wrong number of arguments");
+    return lamina_failure(call->functions, XLA_INVALID, "lamina_conv: wrong number of arguments");
   const XlaBuffer *x = call->arguments.items[0], *kernel = call->arguments.items[1];
   const XlaBuffer *bias = count == 3 ? call->arguments.items[2] : NULL;
   const XlaBuffer *y = call->results.items[0];
@@ -216,12 +169,12 @@ PUBLIC XlaError *lamina_conv(XlaCall *call) {
                      (!bias || bias->type == XLA_FLOAT32);
   if (!ranks || !floats || !read_sizes(&conv, x, kernel, y, leading) || !fits(&conv) ||
       (bias && bias->dims[leading] != conv.outputs))
-    return failure(call->functions, XLA_INVALID, "lamina_conv: shapes do not go together");
+    return lamina_failure(call->functions, XLA_INVALID, "lamina_conv: shapes do not go together");
   Caller pool = {call->functions, call->context};
   const XlaBuffer *arrays[4] = {x, kernel, bias, y};
   const int done = convolve_all(conv, arrays, leading, &pool, &call->future);
-  if (done < 0) return failure(call->functions, XLA_INVALID, "lamina_conv: wrong leading axes");
-  return done ? NULL : failure(call->functions, XLA_EXHAUSTED, "lamina_conv: out of memory");
+  if (done < 0) return lamina_failure(call->functions, XLA_INVALID, "lamina_conv: wrong leading axes");
+  return done ? NULL : lamina_failure(call->functions, XLA_EXHAUSTED, "lamina_conv: out of memory");
 }
 
 static int sum_gradients(const void *gradient, const Threads *threads) {
@@ -231,10 +184,10 @@ static int sum_gradients(const void *gradient, const Threads *threads) {
 /* The gradient of a kernel. Inputs are the x of a convolution, and the gradient of its result. The
    attribute says how many zeros stand before both axes, the steps, and the gaps. */
 PUBLIC XlaError *lamina_conv_gradient(XlaCall *call) {
-  if (asks_for_version(call)) return NULL;
+  if (lamina_asks_for_version(call)) return NULL;
   const XlaArray *options = call->attributes.count == 1 ? call->attributes.items[0] : NULL;
   if (call->arguments.count != 2 || call->results.count != 1 || !options || options->size != 6)
-    return failure(call->functions, XLA_INVALID, "lamina_conv_gradient: wrong number of arguments");
+    return lamina_failure(call->functions, XLA_INVALID, "lamina_conv_gradient: wrong number of arguments");
   const XlaBuffer *x = call->arguments.items[0], *y = call->arguments.items[1];
   const XlaBuffer *kernel = call->results.items[0];
   const int64_t *option = options->data;
@@ -247,22 +200,22 @@ PUBLIC XlaError *lamina_conv_gradient(XlaCall *call) {
   if (x->rank != 4 || y->rank != 4 || kernel->rank != 4 || x->type != XLA_FLOAT32 ||
       y->type != XLA_FLOAT32 || kernel->type != XLA_FLOAT32 ||
       !read_sizes(&gradient.conv, x, kernel, y, 0) || !fits(&gradient.conv))
-    return failure(call->functions, XLA_INVALID, "lamina_conv_gradient: shapes do not go together");
+    return lamina_failure(call->functions, XLA_INVALID, "lamina_conv_gradient: shapes do not go together");
   Caller pool = {call->functions, call->context};
   return run_here_or_away(sum_gradients, &gradient, lamina_conv_products(&gradient.conv), &pool,
                           &call->future)
              ? NULL
-             : failure(call->functions, XLA_EXHAUSTED, "lamina_conv_gradient: out of memory");
+             : lamina_failure(call->functions, XLA_EXHAUSTED, "lamina_conv_gradient: out of memory");
 }
 
 /* Inputs are two matrices, and perhaps a bias. The attribute says whether negative results become
    zero, and whether the first matrix is transposed. */
 PUBLIC XlaError *lamina_dot(XlaCall *call) {
-  if (asks_for_version(call)) return NULL;
+  if (lamina_asks_for_version(call)) return NULL;
   const int64_t count = call->arguments.count;
   const XlaArray *options = call->attributes.count == 1 ? call->attributes.items[0] : NULL;
   if (count < 2 || count > 3 || call->results.count != 1 || !options || options->size != 2)
-    return failure(call->functions, XLA_INVALID, "lamina_dot: wrong number of arguments");
+    return lamina_failure(call->functions, XLA_INVALID, "lamina_dot: wrong number of arguments");
   const XlaBuffer *x = call->arguments.items[0], *kernel = call->arguments.items[1];
   const XlaBuffer *bias = count == 3 ? call->arguments.items[2] : NULL;
   const XlaBuffer *y = call->results.items[0];
@@ -271,7 +224,7 @@ PUBLIC XlaError *lamina_dot(XlaCall *call) {
   if (x->rank != 2 || kernel->rank != 2 || y->rank != 2 || (bias && bias->rank != 1) ||
       x->type != XLA_FLOAT32 || kernel->type != XLA_FLOAT32 || y->type != XLA_FLOAT32 ||
       (bias && bias->type != XLA_FLOAT32))
-    return failure(call->functions, XLA_INVALID, "lamina_dot: no matrices of float32");
+    return lamina_failure(call->functions, XLA_INVALID, "lamina_dot: no matrices of float32");
   const Dot dot = {.x = x->data,
                    .kernel = kernel->data,
                    .bias = bias ? bias->data : NULL,
@@ -284,11 +237,11 @@ PUBLIC XlaError *lamina_dot(XlaCall *call) {
   if (kernel->dims[0] != dot.depth || y->dims[0] != dot.rows || y->dims[1] != dot.outputs ||
       (bias && bias->dims[0] != dot.outputs) || dot.rows < 1 || dot.depth < 1 || !lamina_fewest() ||
       dot.outputs < lamina_fewest())
-    return failure(call->functions, XLA_INVALID, "lamina_dot: shapes do not go together");
+    return lamina_failure(call->functions, XLA_INVALID, "lamina_dot: shapes do not go together");
   Caller pool = {call->functions, call->context};
   return run_here_or_away(multiply, &dot, lamina_dot_products(&dot), &pool, &call->future)
              ? NULL
-             : failure(call->functions, XLA_EXHAUSTED, "lamina_dot: out of memory");
+             : lamina_failure(call->functions, XLA_EXHAUSTED, "lamina_dot: out of memory");
 }
 
 static int step_of_adam(const void *adam, const Threads *threads) { return lamina_adam_step(adam, threads); }
@@ -297,26 +250,26 @@ static int step_of_adam(const void *adam, const Threads *threads) { return lamin
    of gradients and of their squares; and of each weight the gradient, then of each its values, the
    average of gradients, and that of squares. The results are the last three of these, in place. */
 PUBLIC XlaError *lamina_adam(XlaCall *call) {
-  if (asks_for_version(call)) return NULL;
+  if (lamina_asks_for_version(call)) return NULL;
   const int64_t count = call->results.count / 3;
   if (call->results.count != 3 * count || call->arguments.count != 2 + 4 * count)
-    return failure(call->functions, XLA_INVALID, "lamina_adam: wrong number of arguments");
+    return lamina_failure(call->functions, XLA_INVALID, "lamina_adam: wrong number of arguments");
   const XlaBuffer *off = call->arguments.items[0], *numbers = call->arguments.items[1];
   if (off->type != XLA_BOOL || off->rank || numbers->type != XLA_FLOAT32 ||
-      volume(numbers->dims, numbers->rank) != 4 || !lamina_fewest())
-    return failure(call->functions, XLA_INVALID, "lamina_adam: no switch, or not four numbers");
+      lamina_volume(numbers->dims, numbers->rank) != 4 || !lamina_fewest())
+    return lamina_failure(call->functions, XLA_INVALID, "lamina_adam: no switch, or not four numbers");
   void **items = call->arguments.items + 2;
   for (int64_t i = 0; i < 4 * count; i++) {
     const XlaBuffer *array = items[i], *gradient = items[i % count];
     if (array->type != XLA_FLOAT32 ||
-        volume(array->dims, array->rank) != volume(gradient->dims, gradient->rank))
-      return failure(call->functions, XLA_INVALID, "lamina_adam: shapes do not go together");
+        lamina_volume(array->dims, array->rank) != lamina_volume(gradient->dims, gradient->rank))
+      return lamina_failure(call->functions, XLA_INVALID, "lamina_adam: shapes do not go together");
     if (i >= count && array->data != ((XlaBuffer *)call->results.items[i - count])->data)
-      return failure(call->functions, XLA_INVALID, "lamina_adam: results are not in place");
+      return lamina_failure(call->functions, XLA_INVALID, "lamina_adam: results are not in place");
   }
   if (!count || *(uint8_t *)off->data) return NULL;
   Moments *weights = malloc(count * sizeof *weights);
-  if (!weights) return failure(call->functions, XLA_EXHAUSTED, "lamina_adam: out of memory");
+  if (!weights) return lamina_failure(call->functions, XLA_EXHAUSTED, "lamina_adam: out of memory");
   const float *number = numbers->data;
   for (int64_t i = 0; i < count; i++) {
     const XlaBuffer *of[4];
@@ -325,7 +278,7 @@ PUBLIC XlaError *lamina_adam(XlaCall *call) {
                            .value = of[1]->data,
                            .mean = of[2]->data,
                            .square = of[3]->data,
-                           .count = volume(of[0]->dims, of[0]->rank),
+                           .count = lamina_volume(of[0]->dims, of[0]->rank),
                            .rate = number[0],
                            .epsilon = number[1],
                            .to_mean = number[2],
@@ -336,73 +289,5 @@ PUBLIC XlaError *lamina_adam(XlaCall *call) {
   Caller pool = {call->functions, call->context};
   const int done = run_here_or_away(step_of_adam, &adam, products, &pool, &call->future);
   free(weights);
-  return done ? NULL : failure(call->functions, XLA_EXHAUSTED, "lamina_adam: out of memory");
-}
-
-/* Rows of a table of float32 by their indices; the nearest, where there is none of that index. */
-PUBLIC XlaError *lamina_take(XlaCall *call) {
-  if (asks_for_version(call)) return NULL;
-  if (call->arguments.count != 2 || call->results.count != 1)
-    return failure(call->functions, XLA_INVALID, "lamina_take: wrong number of arguments");
-  const XlaBuffer *table = call->arguments.items[0], *index = call->arguments.items[1];
-  const XlaBuffer *y = call->results.items[0];
-  if (table->rank != 2 || table->type != XLA_FLOAT32 || index->type != XLA_INT32 || y->type != XLA_FLOAT32)
-    return failure(call->functions, XLA_INVALID, "lamina_take: no table of float32 and int32");
-  const int64_t rows = table->dims[0], width = table->dims[1];
-  const int64_t count = volume(index->dims, index->rank);
-  if (rows < 1 || volume(y->dims, y->rank) != count * width)
-    return failure(call->functions, XLA_INVALID, "lamina_take: shapes do not go together");
-  const int32_t *wanted = index->data;
-  float *to = y->data;
-  for (int64_t i = 0; i < count; i++, to += width) {
-    const int64_t row = wanted[i] < 0 ? 0 : wanted[i] < rows ? wanted[i] : rows - 1;
-    memcpy(to, (const float *)table->data + row * width, width * sizeof(float));
-  }
-  return NULL;
-}
-
-/* The place of the first number that is below zero, or not below the attribute; else their count. */
-PUBLIC XlaError *lamina_search(XlaCall *call) {
-  if (asks_for_version(call)) return NULL;
-  const XlaArray *options = call->attributes.count == 1 ? call->attributes.items[0] : NULL;
-  if (call->arguments.count != 1 || call->results.count != 1 || !options || options->size != 1)
-    return failure(call->functions, XLA_INVALID, "lamina_search: wrong number of arguments");
-  const XlaBuffer *numbers = call->arguments.items[0], *place = call->results.items[0];
-  if (numbers->type != XLA_INT32 || place->type != XLA_INT32 || volume(place->dims, place->rank) != 1)
-    return failure(call->functions, XLA_INVALID, "lamina_search: no numbers of int32");
-  const int32_t *number = numbers->data;
-  const int64_t size = *(int64_t *)options->data, count = volume(numbers->dims, numbers->rank);
-  int64_t at = 0;
-  while (at < count && number[at] >= 0 && number[at] < size) at++;
-  *(int32_t *)place->data = (int32_t)at;
-  return NULL;
-}
-
-/* Pool over two axes. The attribute has windows and steps of both, and whether means are wanted. */
-PUBLIC XlaError *lamina_pool(XlaCall *call) {
-  if (asks_for_version(call)) return NULL;
-  const XlaArray *options = call->attributes.count == 1 ? call->attributes.items[0] : NULL;
-  if (call->arguments.count != 1 || call->results.count != 1 || !options || options->size != 5)
-    return failure(call->functions, XLA_INVALID, "lamina_pool: wrong number of arguments");
-  const XlaBuffer *x = call->arguments.items[0], *y = call->results.items[0];
-  if (x->rank != 4 || y->rank != 4 || x->type != XLA_FLOAT32 || y->type != XLA_FLOAT32)
-    return failure(call->functions, XLA_INVALID, "lamina_pool: no images of float32");
-  const int64_t *option = options->data;
-  Pooling pooling = {.x = x->data, .y = y->data, .images = x->dims[0], .channels = x->dims[3]};
-  pooling.means = option[4] != 0;
-  int fit = pooling.images > 0 && y->dims[0] == pooling.images && y->dims[3] == pooling.channels &&
-            lamina_fewest() && pooling.channels >= lamina_fewest();
-  for (int axis = 0; axis < 2; axis++) {
-    const int64_t size = x->dims[1 + axis], window = option[axis], step = option[2 + axis];
-    pooling.size[axis] = size, pooling.window[axis] = window, pooling.step[axis] = step;
-    pooling.result[axis] = y->dims[1 + axis];
-    fit = fit && window > 0 && step > 0 && pooling.result[axis] > 0 &&
-          (pooling.result[axis] - 1) * step + window <= size;
-  }
-  if (!fit) return failure(call->functions, XLA_INVALID, "lamina_pool: shapes do not go together");
-  Caller pool = {call->functions, call->context};
-  const Threads threads = {.count = count_threads(&pool), .pool = &pool, .schedule = schedule};
-  return lamina_pool_windows(&pooling, &threads)
-             ? NULL
-             : failure(call->functions, XLA_EXHAUSTED, "lamina_pool: out of memory");
+  return done ? NULL : lamina_failure(call->functions, XLA_EXHAUSTED, "lamina_adam: out of memory");
 }

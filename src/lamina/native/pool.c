@@ -1,9 +1,11 @@
-/* Tasks on the threads of somebody else's pool.
+/* Tasks on several threads.
 
    A caller who wants to wait works, too, and waits in the end only for tasks that others have begun.
    So it does not matter when other threads come: those that are late find nothing to do. */
 
 #include "pool.h"
+
+#include "helpers.h"
 #include "sizes.h"
 
 #include <stdatomic.h>
@@ -29,10 +31,6 @@ typedef struct {
   atomic_int users, failed;
   max_align_t what[];
 } Job;
-
-static _Thread_local int in_pool;
-
-int lamina_in_pool(void) { return in_pool; }
 
 static void wait_for(Job *job, int64_t tasks) {
   for (int turn = 0; atomic_load(&job->done) < tasks; turn++)
@@ -62,7 +60,6 @@ static void leave(Job *job) {
 
 static void help(void *data) {
   Job *job = data;
-  in_pool = 1;
   const int ends = work_at(job) && job->ended;
   const int well = !atomic_load(&job->failed);
   void (*ended)(void *, int) = job->ended;
@@ -95,7 +92,11 @@ int lamina_run(const Threads *threads, int64_t wanted, const Work *work) {
   atomic_init(&job->done, 0);
   atomic_init(&job->failed, 0);
   atomic_init(&job->users, (int)users);
-  for (int64_t helper = 0; helper < helpers; helper++) threads->schedule(threads->pool, help, job);
+  const int own = waits && threads->own && helpers && lamina_start_helpers(helpers) == helpers;
+  for (int64_t helper = 0; helper < helpers; helper++) {
+    if (!own) threads->schedule(threads->pool, help, job);
+    else if (!lamina_tell_helper(helper, help, job)) leave(job);
+  }
   if (!waits) return 1;
   work_at(job);
   wait_for(job, tasks);

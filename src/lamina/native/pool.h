@@ -1,4 +1,4 @@
-/* Tasks on the threads of somebody else's pool. */
+/* Tasks on several threads. */
 
 #ifndef LAMINA_POOL_H
 #define LAMINA_POOL_H
@@ -8,6 +8,7 @@
 
 typedef struct {
   int64_t count; /* threads, with that of the caller */
+  int own;       /* whether threads of the library's own help a caller that waits, not the pool's */
   void *pool;
   /* Lets a thread run a function some time. */
   void (*schedule)(void *pool, void (*function)(void *data), void *data);
@@ -47,8 +48,5 @@ int64_t lamina_tasks(const Threads *threads, int64_t room);
    all are done: 0 if one gave 0. Else come back at once: 0 if there was no memory, and then there
    will be no end. */
 int lamina_run(const Threads *threads, int64_t wanted, const Work *work);
-
-/* Whether this thread is known to be one of a pool. */
-int lamina_in_pool(void);
 
 #endif

@@ -35,7 +35,7 @@ int lamina_use_widest(int most) {
 #define KERNELS(width)                                                                  \
   {width, lamina_compute_##width, lamina_cells_##width, lamina_tiles_##width,           \
    lamina_weights_##width, lamina_sums_##width, lamina_total_##width, lamina_pool_##width, \
-   lamina_moments_##width}
+   lamina_moments_##width, lamina_each_##width}
 
 static const Kernels all[] = {
 #ifdef __x86_64__

@@ -15,6 +15,7 @@ typedef struct {
   Total *total;
   Pool *pool;
   Move *moments;
+  ComputeEach *each;
 } Kernels;
 
 /* The widest for some outputs; NULL if there are too few. */

@@ -96,6 +96,22 @@ typedef void Total(const Row *row);
 AddUp lamina_sums_4, lamina_sums_8, lamina_sums_16;
 Total lamina_total_4, lamina_total_8, lamina_total_16;
 
+/* Numbers that are normalized by channels, added to others, and rectified, or some of these. */
+typedef struct {
+  const float *x;     /* (rows, channels) */
+  const float *mean;  /* one for each channel; NULL for neither mean nor scale */
+  const float *scale; /* likewise */
+  const float *shift; /* likewise; NULL for none */
+  const float *other; /* of the shape of x; NULL for none */
+  float *y;           /* likewise */
+  int64_t rows, channels; /* at least one vector of channels */
+  int relu;           /* whether negative results become zero */
+} Each;
+
+typedef void ComputeEach(const Each *each);
+
+ComputeEach lamina_each_4, lamina_each_8, lamina_each_16;
+
 /* A step of Adam for some numbers of a weight, in place. */
 typedef struct {
   const float *gradient;
@@ -117,8 +133,9 @@ typedef struct {
   int64_t window[2];
   int64_t row;     /* numbers in a row of the image */
   int64_t step;    /* cells from one window to the next */
-  int64_t channels; /* at least one vector */
-  int means;        /* rather than the largest numbers */
+  int64_t channels;
+  int64_t begin, end; /* channels to pool, at least one vector of them */
+  int means;       /* rather than the largest numbers */
 } Pooled;
 
 typedef void Pool(const Pooled *pooled);

@@ -59,42 +59,59 @@ static void place(const Tiles *tiles, int64_t number, int64_t at[3]) {
   at[2] = number % columns * 2;
 }
 
+/* On to the next tile. */
+static void advance(const Tiles *tiles, int64_t at[3]) {
+  at[2] += 2;
+  if (at[2] < tiles->result[1]) return;
+  at[2] = 0, at[1] += 2;
+  if (at[1] < tiles->result[0]) return;
+  at[1] = 0, at[0]++;
+}
+
 /* The four by four cells that a tile sees; `zeros` where they are outside of the image. */
-static void find_cells(const Tiles *tiles, const int64_t at[3], const float *zeros,
-                       const float *cells[16]) {
+static void find_cells(const Tiles *tiles, const int64_t at[3], const float *cells[16]) {
+  const int64_t row = at[1] - tiles->before[0], column = at[2] - tiles->before[1];
+  const int64_t height = tiles->size[0], width = tiles->size[1];
+  const float *x = tiles->x + ((at[0] * height + row) * width + column) * tiles->channels;
+  const int all = row >= 0 && row + 4 <= height && column >= 0 && column + 4 <= width;
+#pragma GCC unroll 4
   for (int i = 0; i < 4; i++)
+#pragma GCC unroll 4
     for (int j = 0; j < 4; j++) {
-      const int64_t row = at[1] - tiles->before[0] + i, column = at[2] - tiles->before[1] + j;
-      const int inside =
-          row >= 0 && row < tiles->size[0] && column >= 0 && column < tiles->size[1];
-      const int64_t cell = (at[0] * tiles->size[0] + row) * tiles->size[1] + column;
-      cells[4 * i + j] = inside ? tiles->x + cell * tiles->channels : zeros;
+      const int inside = all || (row + i >= 0 && row + i < height && column + j >= 0 && column + j < width);
+      cells[4 * i + j] = inside ? x + (i * width + j) * tiles->channels : tiles->zeros;
     }
 }
 
 static void write_tile(const Tiles *tiles, const int64_t at[3], int64_t output, const float *from,
                        int64_t next) {
-  for (int64_t vector = 0; vector < OUTPUTS; vector += WIDTH) {
+  const int64_t outputs = tiles->outputs, width = tiles->result[1];
+  float *y = tiles->y + ((at[0] * tiles->result[0] + at[1]) * width + at[2]) * outputs + output;
+  const int two_rows = at[1] + 1 < tiles->result[0], two_columns = at[2] + 1 < width;
+  for (int64_t vector = 0; vector < OUTPUTS; vector += WIDTH, y += WIDTH) {
     Vector tile[4];
     transform_output(from + vector, next, tile);
     const Vector bias = tiles->bias ? load(tiles->bias + output + vector) : (Vector){0};
-    for (int i = 0; i < 2 && at[1] + i < tiles->result[0]; i++)
-      for (int j = 0; j < 2 && at[2] + j < tiles->result[1]; j++) {
-        const int64_t row = at[0] * tiles->result[0] + at[1] + i;
-        float *y = tiles->y + (row * tiles->result[1] + at[2] + j) * tiles->outputs;
-        const Vector sum = tile[2 * i + j] + bias;
-        store(y + output + vector, tiles->relu ? rectified(sum) : sum);
-      }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+      const Vector sum = tile[i] + bias;
+      tile[i] = tiles->relu ? rectified(sum) : sum;
+    }
+    store(y, tile[0]);
+    if (two_columns) store(y + outputs, tile[1]);
+    if (!two_rows) continue;
+    store(y + width * outputs, tile[2]);
+    if (two_columns) store(y + (width + 1) * outputs, tile[3]);
   }
 }
 
 void NAMED(lamina_cells_)(const Tiles *tiles) {
   const int64_t channels = tiles->channels;
-  for (int64_t tile = 0; tile < tiles->count; tile++) {
+  int64_t at[3];
+  place(tiles, tiles->first, at);
+  for (int64_t tile = 0; tile < tiles->count; tile++, advance(tiles, at)) {
     const float *cells[16];
-    int64_t at[3];
-    place(tiles, tiles->first + tile, at);
-    find_cells(tiles, at, tiles->zeros, cells);
+    find_cells(tiles, at, cells);
     float *to = tiles->cells + tile * channels;
     for (int64_t channel = 0; channel < channels; channel += WIDTH)
       transform_input(cells, channel, to + channel, tiles->cells_matrix);
@@ -112,11 +129,10 @@ void NAMED(lamina_tiles_)(const Tiles *tiles) {
     part.y = tiles->products + i * matrix;
     NAMED(lamina_compute_)(&part);
   }
-  for (int64_t tile = 0; tile < count; tile++) {
-    int64_t at[3];
-    place(tiles, tiles->first + tile, at);
+  int64_t at[3];
+  place(tiles, tiles->first, at);
+  for (int64_t tile = 0; tile < count; tile++, advance(tiles, at))
     write_tile(tiles, at, tiles->output, tiles->products + tile * OUTPUTS, matrix);
-  }
 }
 
 /* G g G^T, where g is the window of a channel and some outputs. */

@@ -1,6 +1,7 @@
 /* Pooling, for vectors of WIDTH numbers. */
 
 #include "rows.h"
+#include "sizes.h"
 #include "vectors.h"
 
 enum { TOGETHER = 4 };
@@ -48,14 +49,12 @@ ALWAYS void pool_vectors(const Pooled *pooled, int64_t channel, int vectors, int
 }
 
 ALWAYS void pool_channels(const Pooled *pooled, int means) {
-  int64_t channel = 0;
-  for (; channel + TOGETHER * WIDTH <= pooled->channels; channel += TOGETHER * WIDTH)
+  int64_t channel = pooled->begin;
+  for (; channel + TOGETHER * WIDTH <= pooled->end; channel += TOGETHER * WIDTH)
     pool_vectors(pooled, channel, TOGETHER, means);
-  for (; channel < pooled->channels; channel += WIDTH) {
-    /* The last vector may repeat what the one before it did. */
-    const int64_t end = pooled->channels - WIDTH;
-    pool_vectors(pooled, channel < end ? channel : end, 1, means);
-  }
+  /* The last vector may repeat what the one before it did. */
+  for (; channel < pooled->end; channel += WIDTH)
+    pool_vectors(pooled, least(channel, pooled->end - WIDTH), 1, means);
 }
 
 void NAMED(lamina_pool_)(const Pooled *pooled) {

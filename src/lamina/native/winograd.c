@@ -130,11 +130,13 @@ static int run_part(const void *what, int64_t part, float **room) {
   return 1;
 }
 
-/* Tiles of a task: as many as a core's second cache holds, and enough tasks for all threads. */
+/* Tiles of a task: as many as a core's second cache holds, and enough tasks for all threads, as large
+   as each other. */
 static int64_t group_size(const Winograd *winograd, const Threads *threads) {
   const int64_t fitting = ROOM_BYTES / (16 * winograd->tiles.channels * (int64_t)sizeof(float));
   const int64_t wanted = winograd->count / (TASKS_PER_THREAD * threads->count);
-  return most(FEWEST_GROUP, least(least(fitting, LARGEST_GROUP), wanted));
+  const int64_t largest = most(FEWEST_GROUP, least(least(fitting, LARGEST_GROUP), wanted));
+  return ceiling(winograd->count, ceiling(winograd->count, largest));
 }
 
 int lamina_winograd(const Conv *conv, const Threads *threads, const Kernels *kernels) {

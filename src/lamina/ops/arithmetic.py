@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
+from lamina.ops import native_each
+
 if TYPE_CHECKING:
     from lamina.typing import Array
 
@@ -98,7 +100,7 @@ def _binary(function: Callable[..., Any], name: str, text: str) -> Callable[[Any
     return compute
 
 
-add = _binary(jnp.add, "add", "Sum")
+add = _binary(native_each.add, "add", "Sum")
 subtract = _binary(jnp.subtract, "subtract", "Difference")
 multiply = _binary(jnp.multiply, "multiply", "Product")
 divide = _binary(jnp.true_divide, "divide", "Quotient, a float")

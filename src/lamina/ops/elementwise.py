@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
+from lamina.ops import native_each
+
 if TYPE_CHECKING:
     from lamina.typing import Array
 
@@ -57,7 +59,7 @@ def relu(
     """
     x = jnp.asarray(x)
     if negative_slope == 0 and threshold == 0:
-        y = jax.nn.relu(x)
+        y = native_each.rectify(x) if native_each.takes(x) else jax.nn.relu(x)
     else:
         x = as_float(x)
         y = jnp.where(x > threshold, x, negative_slope * (x - threshold))

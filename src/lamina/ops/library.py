@@ -42,6 +42,8 @@ def fewest() -> int:
         for name in TARGETS:
             target = jax.ffi.pycapsule(getattr(library, name))
             jax.ffi.register_ffi_target(name, target, platform="cpu")
+        # Of its own threads Python knows a state; XLA's threads have none.
+        library.lamina_know_callers(ctypes.pythonapi.PyGILState_GetThisThreadState)
     except Exception as error:  # whatever comes of a library for another system, or of another XLA
         warning.warn(
             f"lamina's kernels for CPUs cannot be used, so XLA's own operations are, which are "
@@ -60,8 +62,9 @@ TARGETS = (
     "lamina_pool",
     "lamina_search",
     "lamina_adam",
+    "lamina_each",
 )
-CONVENTION = 4
+CONVENTION = 5
 """Goes up when the library takes other options: programs on disk call it."""
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import jax.numpy as jnp
 from jax import lax
 
+from lamina.ops import native_each
+
 if TYPE_CHECKING:
     from lamina.typing import Array
 
@@ -87,19 +89,12 @@ def batch_norm(
            [ 1.]], dtype=float32)
     """
     x, mean, variance = jnp.asarray(x), jnp.asarray(mean), jnp.asarray(variance)
+    gamma, beta = (None if one is None else jnp.asarray(one) for one in (gamma, beta))
     axes = tuple(a % x.ndim for a in (axis if isinstance(axis, Sequence) else (axis,)))
-    scale = lax.rsqrt(variance + epsilon)
-    if gamma is not None:
-        scale = scale * jnp.asarray(gamma).astype(scale.dtype)
-
-    def along(values: Array) -> Array:
-        return lax.broadcast_in_dim(values, x.shape, axes)
-
-    # Subtracting the mean first: x * scale - mean * scale would lose digits.
-    result = (x.astype(scale.dtype) - along(mean)) * along(scale)
-    if beta is not None:
-        result = result + along(jnp.asarray(beta).astype(scale.dtype))
-    return result.astype(x.dtype)
+    vectors = [one for one in (mean, variance, gamma, beta) if one is not None]
+    if axes == (x.ndim - 1,) and native_each.takes(x, *vectors):
+        return native_each.normalize(x, mean, variance, gamma, beta, epsilon)
+    return native_each.by_moments(x, mean, variance, gamma, beta, epsilon, axes)
 
 
 def renorm_correction(
