@@ -95,7 +95,7 @@ static int run_away(Run *run, const void *what, Threads threads, const Caller *p
    for which there would be no core. */
 static int run_here_or_away(Run *run, const void *what, double products, Caller *pool, XlaFuture **future) {
   const Threads threads = lamina_threads(pool);
-  if (threads.count > 1 && threads.own && products >= FEWEST_AWAY)
+  if (threads.count > 1 && !lamina_in_pool() && products >= FEWEST_AWAY)
     return run_away(run, what, threads, pool, future);
   return run(what, &threads);
 }

@@ -32,6 +32,10 @@ typedef struct {
   max_align_t what[];
 } Job;
 
+static _Thread_local int in_pool;
+
+int lamina_in_pool(void) { return in_pool; }
+
 static void wait_for(Job *job, int64_t tasks) {
   for (int turn = 0; atomic_load(&job->done) < tasks; turn++)
     if (turn > SPINS) YIELD();
@@ -58,8 +62,10 @@ static void leave(Job *job) {
   if (atomic_fetch_sub(&job->users, 1) == 1) free(job);
 }
 
+/* What a thread of the pool runs, or, where the caller waits, a helper. */
 static void help(void *data) {
   Job *job = data;
+  in_pool = 1;
   const int ends = work_at(job) && job->ended;
   const int well = !atomic_load(&job->failed);
   void (*ended)(void *, int) = job->ended;

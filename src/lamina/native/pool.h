@@ -49,4 +49,7 @@ int64_t lamina_tasks(const Threads *threads, int64_t room);
    will be no end. */
 int lamina_run(const Threads *threads, int64_t wanted, const Work *work);
 
+/* Whether this thread is known to be one of a pool. */
+int lamina_in_pool(void);
+
 #endif
