@@ -146,13 +146,14 @@ static int multiplies(int round) {
 
 /* Whether pooling is that of the definition. */
 static int pools(int round) {
-  Pooling p = {.images = 1 + below(round % 8 ? 4 : 2), .channels = 4 + below(100), .means = below(2)};
-  if (round % 16 == 0) p.channels += 100 + below(200); /* which threads divide */
+  Pooling p = {.images = 1 + below(4), .channels = 4 + below(100), .means = below(2)};
+  const int one = round % 8 == 0; /* place, whose channels threads divide */
+  if (one) p.images = 1, p.channels = 64 * (1 + below(3)) + 1 + below(20);
   lamina_use_widest(4 << below(3));
   for (int axis = 0; axis < 2; axis++) {
-    p.window[axis] = 1 + below(round % 4 ? 3 : round % 8 ? 20 : 60);
+    p.window[axis] = one ? 30 + below(30) : 1 + below(round % 4 ? 3 : 20);
     p.step[axis] = 1 + below(3);
-    p.result[axis] = 1 + below(round % 8 ? 12 : 2);
+    p.result[axis] = one ? 1 : 1 + below(12);
     p.size[axis] = (p.result[axis] - 1) * p.step[axis] + p.window[axis] + below(p.step[axis]);
   }
   float *x = noise(p.images * p.size[0] * p.size[1] * p.channels);
@@ -245,6 +246,39 @@ static int goes_by_numbers(int round) {
   return done && ended && worst < 1e-6;
 }
 
+/* One of several callers at a time, whom the same threads help: adds 1 to numbers, again and again. */
+static void *calls_often(void *unused) {
+  (void)unused;
+  enum { NUMBERS = 40000, TIMES = 100 };
+  float *x = malloc(NUMBERS * sizeof(float)), *ones = malloc(NUMBERS * sizeof(float));
+  float *y = malloc(NUMBERS * sizeof(float));
+  const Threads threads = {.count = 3, .own = 1, .schedule = schedule};
+  intptr_t wrong = 0;
+  for (int at = 0; at < NUMBERS; at++) x[at] = at % 100, ones[at] = 1;
+  for (int time = 0; time < TIMES; time++) {
+    const Each each = {.x = x, .other = ones, .y = y, .rows = 1, .channels = NUMBERS};
+    wrong += !lamina_for_each(&each, &threads);
+    for (int at = 0; at < NUMBERS; at++) wrong += y[at] != x[at] + 1;
+    float *swapped = x;
+    x = y, y = swapped;
+  }
+  free(x), free(ones), free(y);
+  return (void *)wrong;
+}
+
+/* Whether callers at a time get right results. */
+static int goes_together(void) {
+  pthread_t callers[4];
+  intptr_t wrong = 0;
+  for (int i = 0; i < 4; i++) pthread_create(&callers[i], NULL, calls_often, NULL);
+  for (int i = 0; i < 4; i++) {
+    void *found;
+    pthread_join(callers[i], &found);
+    wrong += (intptr_t)found;
+  }
+  return !wrong;
+}
+
 int main(int arguments, char **texts) {
   const int rounds = arguments > 1 ? atoi(texts[1]) : 300;
   srand(arguments > 2 ? atoi(texts[2]) : 1);
@@ -299,5 +333,7 @@ int main(int arguments, char **texts) {
       return 1;
     }
   }
-  return 0;
+  if (goes_together()) return 0;
+  printf("callers at a time got wrong results\n");
+  return 1;
 }

@@ -603,7 +603,7 @@ def test_many_threads_at_once():
 
 
 HELPERS = """
-import os
+import os, time
 import jax, jax.numpy as jnp, numpy as np
 from lamina.ops.conv import conv
 def helpers():
@@ -625,6 +625,12 @@ for core in cores:
     (number, blocked), = helpers()[:1]
     print(core in os.sched_getaffinity(number), set(os.sched_getaffinity(number)) <= set(cores))
 print(blocked)
+def ticks():
+    return int(open(f"/proc/self/task/{number}/stat").read().rpartition(")")[2].split()[11])
+time.sleep(0.1)
+before = ticks()
+time.sleep(0.3)
+print(ticks() - before)
 """
 
 
@@ -635,9 +641,10 @@ def test_who_calls_is_helped_by_a_thread_on_another_core():
         [sys.executable, "-c", HELPERS], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    *cores, blocked = done.stdout.splitlines()
+    *cores, blocked, ticks = done.stdout.splitlines()
     assert set(cores) == {"False True"}
     assert int(blocked, 16) & 1 << 1  # Ctrl-C is for the thread that called
+    assert int(ticks) < 10  # it sleeps where nothing is to be done
 
 
 WITHOUT = """

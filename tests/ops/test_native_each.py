@@ -48,7 +48,7 @@ def slow_norm(x, mean, variance, beta=None, gamma=None, epsilon=1e-3):
 @pytest.mark.parametrize("given", ["", "beta", "gamma", "beta gamma"])
 def test_normalization(shape, given):
     x, (mean, variance, beta, gamma) = noise(*shape), moments(shape[-1])
-    further = {name: {"beta": beta, "gamma": gamma}[name] for name in given.split()}
+    further: Any = {name: {"beta": beta, "gamma": gamma}[name] for name in given.split()}
     found = batch_norm(x, mean, variance, **further, epsilon=0.02)
     assert calls(lambda x: batch_norm(x, mean, variance, **further), x) == 1
     expected = slow_norm(x, mean, variance, **further, epsilon=0.02)
