@@ -126,6 +126,12 @@ def test_vectorization_forward_derivatives_and_export():
     np.testing.assert_allclose(exported.call(x[0]), expected[0], rtol=1e-5, atol=1e-5)
 
 
+def test_transposes_of_sums():
+    x, ct = noise(1, 13, 11), noise(1, 13, 11)
+    (found,) = jax.linear_transpose(lambda x: add(add(x, x), x), x)(ct)
+    np.testing.assert_allclose(found, 3 * ct, rtol=1e-6)
+
+
 def test_what_the_kernels_do_not_take():
     x = noise(2, 9, 16)
     assert calls(relu, x) == 1

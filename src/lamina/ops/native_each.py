@@ -125,4 +125,5 @@ def _tangent(
 each_p = library.primitive("lamina_each", _by_kernels, _by_xla)
 each_p.def_abstract_eval(lambda x, *others, options: x.update(weak_type=False))
 ad.primitive_jvps[each_p] = _tangent
+ad.primitive_transposes[each_p] = library.transposed(_by_xla)
 batching.primitive_batchers[each_p] = library.vectorized(_by_xla)
